@@ -1,0 +1,94 @@
+"""What a bundle holds: names, dtypes and symbolic shapes. The specification in prose is README.md beside this file.
+
+Every array a bundle carries is declared once, here; writer, reader and validator all work from this table.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FORMAT_VERSION = 1
+
+MANIFEST_FILE = "manifest.json"
+EMBEDDINGS_FILE = "embeddings.safetensors"
+CATALOGUE_FILE = "catalogue.sqlite"
+CONCEPTS_FILE = "concepts.json"
+INDEX_FILE = "index/by_concept.faiss"
+
+Float32Array = npt.NDArray[np.float32]
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array of `embeddings.safetensors`: dtype, and shape in the glossary's letters (M items, K concepts, d dimensions)."""
+
+    dtype: type[np.generic]
+    shape: tuple[Literal["M", "K", "d"], ...]
+    meaning: str
+
+
+ARRAYS: dict[str, ArraySpec] = {
+    "item_embeddings": ArraySpec(np.float32, ("M", "d"), "h_i, the decoder's items; unit rows"),
+    "context_embeddings": ArraySpec(np.float32, ("M", "d"), "t_i, the encoder's items"),
+    "prototypes": ArraySpec(np.float32, ("K", "d"), "m_k; unit rows"),
+    "concept_weights": ArraySpec(np.float32, ("M", "K"), "c_{i,k} = softmax_k(<h_i, m_k> / temperature); rows sum to 1"),
+    "input_bias": ArraySpec(np.float32, ("d",), "added before the encoder's tanh"),
+    "mean_weight": ArraySpec(np.float32, ("d", "d"), "encoder's last layer, the half for the mean: a = tanh(x + input_bias) @ mean_weight + mean_bias"),
+    "mean_bias": ArraySpec(np.float32, ("d",), "see mean_weight"),
+    "popularity": ArraySpec(np.int64, ("M",), "how many training users have the item"),
+}
+
+
+@dataclass(frozen=True)
+class DimensionEnd:
+    """One end of a dimension within one concept: its name (None when the evidence names nothing) and exemplar items."""
+
+    label: str | None
+    exemplars: tuple[str, ...]  # item ids, most telling first
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One coordinate as seen from one concept."""
+
+    id: str  # stable across retrainings, e.g. "c3d17"
+    dim: int  # 0-based column of the embeddings
+    importance: float  # share of the concept's score variance that this coordinate explains; sums to 1 over a concept
+    strength: float  # |rank correlation| with the column that names the ends; 0 when unnamed
+    low: DimensionEnd
+    high: DimensionEnd
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One concept: what to call it, how many items it holds, which items show it best."""
+
+    id: str  # stable across retrainings, e.g. "c3"
+    index: int  # 0-based row of the prototypes
+    label: str
+    size: int  # items whose largest concept weight is this concept's
+    exemplars: tuple[str, ...]  # item ids, nearest to the prototype first
+    dimensions: tuple[Dimension, ...]  # all d of them, most important first
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` says of a bundle. `files` maps each file to its size in bytes and SHA-256."""
+
+    format_version: int
+    model_version: str  # "<name>-<first 12 hex digits of the content's SHA-256>": the same content has the same version
+    name: str  # of the data set, e.g. "demo-shop"
+    created_at: str  # RFC 3339, UTC
+    items: int  # M
+    concepts: int  # K
+    dimensions: int  # d
+    temperature: float  # tau
+    fitted_on: Literal["training_users", "all_users"]
+    data: dict[str, object] = field(default_factory=dict)  # source, fingerprint, counts, split seed
+    training: dict[str, object] = field(default_factory=dict)  # the configuration and the epoch kept
+    metrics: dict[str, object] = field(default_factory=dict)  # test metrics, with baselines beside
+    index: dict[str, object] = field(default_factory=dict)  # kind, recall@20 and recall@100 against exact
+    files: dict[str, dict[str, object]] = field(default_factory=dict)

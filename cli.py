@@ -1,0 +1,5 @@
+"""The one command, `macrid`."""
+
+
+def main() -> None:
+    """Run."""
