@@ -1,0 +1,61 @@
+"""Clicks in, components and confidences out: the encoder of the paper at test time, in numpy.
+
+Stands between the bundle and the rankers (`recommender → encoder → ranking`). Only the history's rows of the two
+tables are touched, never all M. Must not import torch: the network was trained elsewhere, this is its arithmetic.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Float32Array = npt.NDArray[np.float32]
+Int64Array = npt.NDArray[np.int64]
+
+# Below this length a vector has no direction; the same floor torch.nn.functional.normalize uses.
+SHORTEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What a history says of a user.
+
+    Attributes:
+        components: (K, d) float32, unit rows; one vector per concept.
+        confidences: (K,) float32, Σ_i c_{i,k} over the history; they sum to the number of items in it.
+    """
+
+    components: Float32Array
+    confidences: Float32Array
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The arrays of a bundle that the encoder needs; names and shapes as in `artifacts/schema.py`."""
+
+    concept_weights: Float32Array  # (M, K) rows sum to 1
+    context_embeddings: Float32Array  # (M, d)
+    input_bias: Float32Array  # (d,)
+    mean_weight: Float32Array  # (d, d)
+    mean_bias: Float32Array  # (d,)
+
+    def encode(self, history: Int64Array) -> Encoding:
+        """Encode a history (PAPER.md, equation 6 and "Encoder"; soft assignment, z = μ).
+
+        Args:
+            history: (n,) item indices, n ≥ 1. A history is a set: repeats and order change nothing.
+        """
+        rows = np.unique(history)  # sorted, so that the same set gives the same bits
+        weights = self.concept_weights[rows].astype(np.float64)  # (n, K); squares of tiny float32 weights underflow
+        lengths = np.sqrt(np.square(weights).sum(axis=0))  # (K,)
+        shares = (weights / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)  # (n, K)
+        inputs = shares.T @ self.context_embeddings[rows]  # (K, d)
+        means = np.tanh(inputs + self.input_bias) @ self.mean_weight + self.mean_bias  # (K, d)
+        return Encoding(unit_rows(means), weights.sum(axis=0).astype(np.float32))
+
+
+def unit_rows(vectors: Float32Array) -> Float32Array:
+    """Scale every row to length one; a row without direction stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Float32Array = vectors / np.maximum(lengths, np.float32(SHORTEST))
+    return scaled

@@ -1,0 +1,133 @@
+"""Ranking by concept: a FAISS index yields each concept's best items, and a bound certifies the answer.
+
+The share of concept k in an item's score is log c_{i,k} + ⟨z_k, h_i⟩/τ = (⟨h_i, z_k + m_k⟩ − τ·A_i)/τ: an inner product
+of [h_i, −τ·A_i] with [z_k + m_k, 1] (DESIGN.md, "Maths that shapes the code"). So one flat index over (d+1)-vectors,
+asked K questions at once, gives for every concept its items in the order of their share.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import faiss
+import numpy as np
+
+from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.protocol import Float32Array, Int64Array, Ranking
+from macrid.service.ranking.scores import UNIT_ROUNDOFF, best, log_sum_exp, soft_scores
+
+# The first lists hold FIRST_WIDTH + WIDTH_PER_ITEM·n items of each concept; a failed proof makes them WIDENING-fold.
+FIRST_WIDTH = 64
+WIDTH_PER_ITEM = 4
+WIDENING = 8
+# Items per block when the index is built: bounds the float64 working memory to about 50 MB at d = 100.
+BLOCK = 65_536
+
+
+class ByConceptRanker:
+    """Asks the index for each concept's best items, rescores their union, and widens until nothing can be missing."""
+
+    name: Literal["by_concept"] = "by_concept"
+
+    def __init__(
+        self, item_embeddings: Float32Array, prototypes: Float32Array, temperature: float, index: faiss.Index
+    ) -> None:
+        """Take the arrays of a bundle and its index.
+
+        Args:
+            item_embeddings: (M, d), unit rows.
+            prototypes: (K, d), unit rows.
+            temperature: τ > 0.
+            index: flat, inner product, over the M rows of `concept_vectors`.
+        """
+        self._items = item_embeddings
+        self._prototypes = prototypes
+        self._temperature = temperature
+        self._index = index
+        self._error = index_error(len(prototypes), prototypes.shape[1], temperature)
+
+    def rank(self, components: Float32Array, n: int, excluded: Int64Array) -> Ranking:
+        """Return the best items that are not excluded; always certified. See `Ranker.rank`."""
+        queries = np.hstack([components + self._prototypes, np.ones((len(components), 1), np.float32)])  # (K, d+1)
+        # Longer lists, not an IDSelector: that costs a virtual call for each of K·M pairs, this |excluded| places.
+        width = FIRST_WIDTH + WIDTH_PER_ITEM * n + len(excluded)
+        while width < len(self._items):
+            found = self._rank_lists(components, queries, n, excluded, width)
+            if found.certified:
+                return found
+            width *= WIDENING
+        return self._every_item.rank(components, n, excluded)
+
+    def _rank_lists(
+        self, components: Float32Array, queries: Float32Array, n: int, excluded: Int64Array, width: int
+    ) -> Ranking:
+        """Rank the union of the K lists of `width` items, certified if no item outside can belong to the answer."""
+        values, lists = self._index.search(queries, width)  # (K, width) each, best first
+        candidates = np.setdiff1d(lists, excluded)  # union, ascending
+        scores, concepts = soft_scores(self._items[candidates], components, self._prototypes, self._temperature)
+        ranking = best(candidates, scores, concepts, n, certified=False)
+        bound = self._best_score_outside(values[:, -1])
+        # Strictly: an unseen item that ties with the last one might have the lower index.
+        certified = len(ranking.indices) == n and bool(ranking.scores[-1] > bound)
+        return Ranking(ranking.indices, ranking.scores, ranking.concepts, certified)
+
+    def _best_score_outside(self, last_values: Float32Array) -> float:
+        """Return a score that no item outside all lists can exceed: log Σ_k exp((w_k + error)/τ).
+
+        Args:
+            last_values: (K,) w_k, the last and lowest value in each concept's list.
+        """
+        shares = (last_values.astype(np.float64) + self._error) / self._temperature
+        return float(log_sum_exp(shares))
+
+    @cached_property
+    def _every_item(self) -> ExactRanker:
+        """The reference, for the rare answer that the lists cannot prove; prepared when first needed."""
+        return ExactRanker(self._items, self._prototypes, self._temperature)
+
+
+def index_error(concepts: int, dimensions: int, temperature: float) -> float:
+    """Bound how far a value of the index may be from τ times an item's true share of the score.
+
+    The certificate compares exact scores with values that FAISS computed in float32, so the bound must allow for: the
+    dot product over d+1 terms, off by at most (d + 3) roundings of ‖[h, −τA]‖·‖[z + m, 1]‖; z + m rounded once;
+    and −τ·A_i, which a trainer may itself have computed in float32, off by (d + 8) roundings. Doubled for the last
+    because what is not ours is not known. Without this margin a near-tie just outside a list would be certified away.
+    """
+    largest_row = np.hypot(1.0, 1.0 + temperature * np.log(concepts))  # |τ·A_i| ≤ 1 + τ·log K
+    largest_query = np.hypot(2.0, 1.0)
+    roundings = (dimensions + 3) * largest_row * largest_query + 2 + 2 * (dimensions + 8) * largest_row
+    return float(1.02 * UNIT_ROUNDOFF * roundings)
+
+
+def concept_vectors(item_embeddings: Float32Array, prototypes: Float32Array, temperature: float) -> Float32Array:
+    """Return the rows of the index, [h_i, −τ·A_i]: (M, d), (K, d) → (M, d+1) float32."""
+    affinities = item_embeddings.astype(np.float64) @ prototypes.astype(np.float64).T / temperature  # (M, K)
+    column = -temperature * log_sum_exp(affinities)  # (M,)
+    return np.column_stack([item_embeddings, column.astype(np.float32)])
+
+
+def build_index(item_embeddings: Float32Array, prototypes: Float32Array, temperature: float) -> faiss.Index:
+    """Build the flat index of a bundle that carries none."""
+    items, dimensions = item_embeddings.shape
+    index = faiss.IndexFlatIP(dimensions + 1)
+    for start in range(0, items, BLOCK):
+        index.add(concept_vectors(item_embeddings[start : start + BLOCK], prototypes, temperature))
+    return index
+
+
+def read_index(path: Path, items: int, dimensions: int) -> faiss.Index:
+    """Map a bundle's index into memory; workers that serve the same bundle share its pages.
+
+    Raises:
+        ValueError: it is not a flat inner-product index over `items` vectors of `dimensions` + 1 numbers.
+    """
+    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)  # owns the mapping: a downcast alone would dangle
+    kind = type(faiss.downcast_index(index))
+    is_flat = issubclass(kind, faiss.IndexFlat) and index.metric_type == faiss.METRIC_INNER_PRODUCT
+    if not is_flat or (index.ntotal, index.d) != (items, dimensions + 1):
+        raise ValueError(
+            f"{path} holds a {kind.__name__} of {index.ntotal} × {index.d}, "
+            f"expected a flat inner-product index of {items} × {dimensions + 1}"
+        )
+    return index

@@ -1,0 +1,47 @@
+"""What a ranker is, and what it answers."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+
+RankerName = Literal["exact", "by_concept"]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The best items, best first; equal scores stand in the order of their item indices.
+
+    Attributes:
+        indices: (n,) int64 item indices.
+        scores: (n,) float64, log Σ_k c_{i,k} · exp(⟨z_k, h_i⟩ / τ).
+        concepts: (n,) int64, the concept that contributes most to each item's score.
+        certified: whether this is proved to be what scoring every item would give.
+    """
+
+    indices: Int64Array
+    scores: Float64Array
+    concepts: Int64Array
+    certified: bool
+
+
+class Ranker(Protocol):
+    """Ranks the items of one bundle for a user's components."""
+
+    @property
+    def name(self) -> RankerName:
+        """Which ranker this is, as requests and settings call it."""
+
+    def rank(self, components: Float32Array, n: int, excluded: Int64Array) -> Ranking:
+        """Return the best items that are not excluded.
+
+        Args:
+            components: (K, d) float32, unit rows.
+            n: how many items, ≥ 1; fewer come back only when fewer are left.
+            excluded: item indices, sorted and without repeats, that must not be returned.
+        """

@@ -1,0 +1,65 @@
+"""The soft score of MacridVAE, in float64, and the selection of the best items by it.
+
+With c_{i,k} = exp(⟨h_i, m_k⟩/τ − A_i) and A_i = log Σ_k exp(⟨h_i, m_k⟩/τ) (PAPER.md, equation 6) the score is
+
+    score_i = log Σ_k c_{i,k} · exp(⟨z_k, h_i⟩/τ) = log Σ_k exp(⟨h_i, z_k + m_k⟩/τ) − A_i.
+
+Whole catalogues are scored in float32, in whatever order BLAS likes, and that only to find candidates; the few that
+remain are scored here. The products are `einsum` and not `@`: BLAS rounds the same row differently at different
+places of a matrix, which would break ties between equal items by accident instead of by their index.
+"""
+
+import numpy as np
+
+from macrid.service.ranking.protocol import Float32Array, Float64Array, Int64Array, Ranking
+
+# Half the distance from 1 to the next float32: the relative error of one rounding.
+UNIT_ROUNDOFF = float(np.finfo(np.float32).eps) / 2
+
+
+def log_sum_exp(values: Float64Array) -> Float64Array:
+    """Return log Σ exp over the last axis, without overflow: (…, K) → (…)."""
+    top = values.max(axis=-1, keepdims=True)
+    total: Float64Array = np.log(np.exp(values - top).sum(axis=-1)) + top[..., 0]
+    return total
+
+
+def soft_scores(
+    items: Float32Array, components: Float32Array, prototypes: Float32Array, temperature: float
+) -> tuple[Float64Array, Int64Array]:
+    """Score items, each by itself: equal rows get equal scores.
+
+    Args:
+        items: (L, d) item embeddings.
+        components: (K, d).
+        prototypes: (K, d).
+        temperature: τ.
+
+    Returns:
+        (L,) scores and (L,) the concept that contributes most to each; of equal ones the first.
+    """
+    rows = items.astype(np.float64)  # (L, d)
+    affinities = np.einsum("ld,kd->lk", rows, prototypes.astype(np.float64)) / temperature  # (L, K)
+    similarities = np.einsum("ld,kd->lk", rows, components.astype(np.float64)) / temperature  # (L, K)
+    contributions = affinities - log_sum_exp(affinities)[:, None] + similarities  # log c_{i,k} + ⟨z_k, h_i⟩/τ
+    return log_sum_exp(contributions), contributions.argmax(axis=1).astype(np.int64)
+
+
+def within_reach_of_the_best(approximate: Float32Array, n: int, error: float) -> Int64Array:
+    """Return the indices, ascending, of all values that may belong to the n largest once their error is removed.
+
+    Args:
+        approximate: (M,) float32 values, each off by at most `error`; −inf is never returned.
+        n: 1 ≤ n.
+        error: the bound. Two values within twice of it may stand in either order.
+    """
+    if n >= len(approximate):
+        return np.flatnonzero(approximate > -np.inf)
+    nth = float(np.partition(approximate, -n)[-n])
+    return np.flatnonzero((approximate >= nth - 2 * error) & (approximate > -np.inf))
+
+
+def best(indices: Int64Array, scores: Float64Array, concepts: Int64Array, n: int, *, certified: bool) -> Ranking:
+    """Order candidates by score, then by item index, and keep n."""
+    order = np.lexsort((indices, -scores))[:n]
+    return Ranking(indices[order], scores[order], concepts[order], certified)

@@ -1,0 +1,84 @@
+"""The numpy encoder against the paper's equations, written out densely in float64."""
+
+import numpy as np
+import pytest
+
+from macrid.service.encoder import Encoder, unit_rows
+
+M, K, D = 60, 4, 9
+
+
+def softmax(scores):
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture
+def encoder():
+    rng = np.random.default_rng(7)
+    items, prototypes = (unit_rows(rng.normal(size=(n, D))) for n in (M, K))
+    arrays = (
+        softmax(items @ prototypes.T / 0.1),
+        rng.normal(scale=0.3, size=(M, D)),
+        rng.normal(scale=0.1, size=D),
+        rng.normal(scale=0.3, size=(D, D)),
+        rng.normal(scale=0.1, size=D),
+    )
+    return Encoder(*(np.asarray(array, dtype=np.float32) for array in arrays))
+
+
+def encode_densely(encoder, history):
+    """PAPER.md, "Encoder": one concept after another, over all M items, in float64."""
+    clicked = np.zeros(M)
+    clicked[history] = 1.0
+    components, confidences = [], []
+    for weights in encoder.concept_weights.astype(np.float64).T:  # c_{·,k} of one concept
+        inputs = (clicked * weights) @ encoder.context_embeddings / np.sqrt(np.sum(clicked * weights**2))
+        mean = np.tanh(inputs + encoder.input_bias) @ encoder.mean_weight.astype(np.float64) + encoder.mean_bias
+        components.append(mean / np.linalg.norm(mean))
+        confidences.append(np.sum(clicked * weights))
+    return np.array(components), np.array(confidences)
+
+
+class TestEncode:
+    @pytest.mark.parametrize("history", [[3], [0, 1], list(range(0, 60, 7)), list(range(M))])
+    def test_it_equals_the_dense_reference_to_1e_5(self, encoder, history):
+        encoding = encoder.encode(np.array(history))
+        components, confidences = encode_densely(encoder, history)
+        np.testing.assert_allclose(encoding.components, components, atol=1e-5)
+        np.testing.assert_allclose(encoding.confidences, confidences, rtol=1e-5)
+
+    def test_components_are_unit_rows_of_float32(self, encoder):
+        encoding = encoder.encode(np.array([1, 2, 3]))
+        assert encoding.components.shape == (K, D)
+        assert encoding.components.dtype == encoding.confidences.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(encoding.components, axis=1), 1.0, atol=1e-6)
+
+    def test_confidences_share_out_the_number_of_items(self, encoder):
+        assert encoder.encode(np.array([5, 6, 7])).confidences.sum() == pytest.approx(3.0, abs=1e-5)
+
+    def test_repeats_and_order_change_no_bit(self, encoder):
+        once, again = encoder.encode(np.array([9, 2, 40])), encoder.encode(np.array([40, 9, 9, 2, 40]))
+        np.testing.assert_array_equal(once.components, again.components)
+        np.testing.assert_array_equal(once.confidences, again.confidences)
+
+    def test_a_concept_whose_weights_are_all_zero_is_encoded_from_the_biases_alone(self, encoder):
+        weights = encoder.concept_weights.copy()
+        weights[:, 2] = 0.0
+        bare = Encoder(weights, encoder.context_embeddings, encoder.input_bias, encoder.mean_weight, encoder.mean_bias)
+        encoding = bare.encode(np.array([1, 2]))
+        expected = np.tanh(encoder.input_bias) @ encoder.mean_weight + encoder.mean_bias
+        np.testing.assert_allclose(encoding.components[2], expected / np.linalg.norm(expected), atol=1e-6)
+        assert encoding.confidences[2] == 0.0
+
+    def test_weights_so_small_that_their_squares_vanish_in_float32_still_give_a_direction(self, encoder):
+        tiny = encoder.concept_weights * np.float32(1e-25)
+        faint = Encoder(tiny, encoder.context_embeddings, encoder.input_bias, encoder.mean_weight, encoder.mean_bias)
+        np.testing.assert_allclose(
+            faint.encode(np.array([4, 8])).components, encoder.encode(np.array([4, 8])).components, atol=1e-5
+        )
+
+
+class TestUnitRows:
+    def test_a_row_without_direction_stays_finite(self):
+        np.testing.assert_array_equal(unit_rows(np.zeros((1, 3), dtype=np.float32)), np.zeros((1, 3)))
