@@ -7,10 +7,8 @@ tables are touched, never all M. Must not import torch: the network was trained 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Float32Array = npt.NDArray[np.float32]
-Int64Array = npt.NDArray[np.int64]
+from macrid.service.arrays import Float32Array, Int64Array
 
 # Below this length a vector has no direction; the same floor torch.nn.functional.normalize uses.
 SHORTEST = 1e-12

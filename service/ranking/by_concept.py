@@ -12,8 +12,9 @@ from typing import Literal
 import faiss
 import numpy as np
 
+from macrid.service.arrays import Float32Array, Int64Array
 from macrid.service.ranking.exact import ExactRanker
-from macrid.service.ranking.protocol import Float32Array, Int64Array, Ranking
+from macrid.service.ranking.protocol import Ranking
 from macrid.service.ranking.scores import UNIT_ROUNDOFF, best, log_sum_exp, soft_scores
 
 # The first lists hold FIRST_WIDTH + WIDTH_PER_ITEM·n items of each concept; a failed proof makes them WIDENING-fold.

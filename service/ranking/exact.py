@@ -4,7 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from macrid.service.ranking.protocol import Float32Array, Int64Array, Ranking
+from macrid.service.arrays import Float32Array, Int64Array
+from macrid.service.ranking.protocol import Ranking
 from macrid.service.ranking.scores import UNIT_ROUNDOFF, best, soft_scores, within_reach_of_the_best
 
 

@@ -3,12 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-Float32Array = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
-Int64Array = npt.NDArray[np.int64]
+from macrid.service.arrays import Float32Array, Float64Array, Int64Array
 
 RankerName = Literal["exact", "by_concept"]
 

@@ -11,7 +11,8 @@ places of a matrix, which would break ties between equal items by accident inste
 
 import numpy as np
 
-from macrid.service.ranking.protocol import Float32Array, Float64Array, Int64Array, Ranking
+from macrid.service.arrays import Float32Array, Float64Array, Int64Array
+from macrid.service.ranking.protocol import Ranking
 
 # Half the distance from 1 to the next float32: the relative error of one rounding.
 UNIT_ROUNDOFF = float(np.finfo(np.float32).eps) / 2

@@ -1,0 +1,237 @@
+"""Walks: subranges by hand, the beam against exhaustive search, and what holds for every walk."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from macrid.service.encoder import unit_rows
+from macrid.service.walk import choose_items, cut_into_subranges, find_subrange, largest, walk, without
+from macrid.service.walk_range import Interval
+
+
+def cut(coordinates, steps, low=None, high=None):
+    coordinates = np.array(coordinates, dtype=np.float64)
+    walked = Interval(min(coordinates) if low is None else low, max(coordinates) if high is None else high)
+    return cut_into_subranges(coordinates, walked, steps)
+
+
+def members(subranges):
+    return [subrange.members.tolist() for subrange in subranges]
+
+
+class TestCutIntoSubranges:
+    def test_six_items_in_three_steps_are_two_each(self):
+        subranges = cut([0.6, 0.1, 0.5, 0.2, 0.4, 0.3], steps=3)
+        assert members(subranges) == [[1, 3], [5, 4], [2, 0]]
+
+    def test_edges_lie_halfway_between_neighbours_and_end_where_the_range_ends(self):
+        subranges = cut([1, 2, 4, 8], steps=2, low=0, high=10)
+        assert [subrange.edges for subrange in subranges] == [Interval(0, 3), Interval(3, 10)]
+
+    def test_equal_coordinates_stay_together(self):
+        assert members(cut([1, 1, 1, 2], steps=2)) == [[0, 1, 2], [3]]
+        assert members(cut([0, 1, 1, 1, 1, 2], steps=3)) == [[0], [1, 2, 3, 4], [5]]
+
+    def test_fewer_different_values_than_steps_give_one_step_each(self):
+        assert members(cut([3, 1, 2, 1], steps=7)) == [[1, 3], [2], [0]]
+
+    def test_all_coordinates_equal_give_a_single_step(self):
+        assert members(cut([5, 5, 5], steps=4)) == [[0, 1, 2]]
+
+    def test_items_outside_the_range_are_left_out(self):
+        assert members(cut([0, 1, 2, 3, 9], steps=2, low=1, high=3)) == [[1], [2, 3]]
+
+    def test_a_range_without_items_has_no_subranges(self):
+        assert cut([0, 1, 8, 9], steps=3, low=4, high=5) == []
+
+    @settings(deadline=None, max_examples=300)
+    @given(st.lists(st.integers(0, 40), min_size=1, max_size=120), st.integers(1, 12))
+    def test_subranges_are_full_ordered_and_never_mixed(self, coordinates, steps):
+        subranges = cut(coordinates, steps)
+        values = [[coordinates[member] for member in group] for group in members(subranges)]
+        assert len(subranges) == min(steps, len(set(coordinates)))
+        assert sorted(itertools.chain(*members(subranges))) == list(range(len(coordinates)))
+        for lower, upper in itertools.pairwise(values):
+            assert max(lower) < min(upper)
+        for subrange, group in zip(subranges, values, strict=True):
+            assert subrange.edges.low <= min(group) <= max(group) <= subrange.edges.high
+        for lower, upper in itertools.pairwise(subranges):
+            assert lower.edges.high == upper.edges.low
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.integers(1, 200), st.integers(1, 12), st.integers(0, 2**32 - 1))
+    def test_without_ties_the_counts_differ_by_at_most_one(self, items, steps, seed):
+        coordinates = np.random.default_rng(seed).permutation(items)
+        counts = [len(group) for group in members(cut(coordinates, steps))]
+        assert max(counts) - min(counts) <= 1
+
+
+class TestFindSubrange:
+    SUBRANGES = cut([1, 2, 4, 8], steps=2, low=0, high=10)  # [0, 3] and [3, 10]
+
+    @pytest.mark.parametrize(("value", "step"), [(0, 0), (2, 0), (3, 0), (3.1, 1), (10, 1), (-1, None), (11, None)])
+    def test_a_value_falls_into_one_step_or_none(self, value, step):
+        assert find_subrange(self.SUBRANGES, value) == step
+
+
+def objective(rows, start, dim, choice, gamma):
+    """PAPER.md 2.4, written out: Σ_t cos(i_t, start) + γ Σ_{t<t'} cos(i_t, i_t'), without the coordinate."""
+
+    def cosine(a, b):
+        a, b = np.delete(a.astype(np.float64), dim), np.delete(b.astype(np.float64), dim)
+        return a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
+
+    chosen = [rows[position] for position in choice]
+    pairs = sum(cosine(a, b) for a, b in itertools.combinations(chosen, 2))
+    return sum(cosine(row, start) for row in chosen) + gamma * pairs
+
+
+def objectives_of_all_walks(rows, start, dim, groups, gamma):
+    """The same for every combination of one row per group, from one table of cosines."""
+    rest = np.delete(np.vstack([rows, start]).astype(np.float64), dim, axis=1)
+    rest /= np.linalg.norm(rest, axis=1, keepdims=True)
+    cosines = rest @ rest.T
+    walks = np.stack(np.meshgrid(*groups, indexing="ij"), axis=-1).reshape(-1, len(groups))
+    pairs = sum(cosines[walks[:, a], walks[:, b]] for a, b in itertools.combinations(range(len(groups)), 2))
+    return cosines[walks, -1].sum(axis=1) + gamma * pairs
+
+
+def small_case(seed, groups=4, per_group=5, dimensions=6):
+    rng = np.random.default_rng(seed)
+    rows = unit_rows(rng.normal(size=(groups * per_group, dimensions)).astype(np.float32))
+    start = unit_rows(rng.normal(size=(1, dimensions)).astype(np.float32))[0]
+    return rows, start, [np.arange(per_group) + per_group * group for group in range(groups)]
+
+
+class TestChooseItems:
+    @pytest.mark.parametrize("gamma", [0.0, 1 / 3, 1.0])
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_beam_as_wide_as_the_world_finds_the_best_walk_of_all(self, seed, gamma):
+        rows, start, groups = small_case(seed)
+        choice, found = choose_items(rows, start, 2, groups, beam=5**4, gamma=gamma)
+        best = objectives_of_all_walks(rows, start, 2, groups, gamma).max()
+        assert found == pytest.approx(best, abs=1e-5)
+        assert objective(rows, start, 2, choice, gamma) == pytest.approx(best, abs=1e-5)
+
+    def test_the_default_beam_comes_close_to_the_best_walk_of_all(self):
+        gamma, shares = 1 / 3, []
+        for seed in range(40):
+            rows, start, groups = small_case(seed, per_group=8)
+            _, found = choose_items(rows, start, 0, groups, beam=32, gamma=gamma)
+            all_walks = objectives_of_all_walks(rows, start, 0, groups, gamma)
+            shares.append((found - np.mean(all_walks)) / (np.max(all_walks) - np.mean(all_walks)))
+        assert np.mean(shares) >= 0.99
+        assert min(shares) >= 0.95
+
+    def test_without_pairs_each_step_is_simply_the_most_similar_item(self):
+        rows, start, groups = small_case(1)
+        choice, _ = choose_items(rows, start, 0, groups, beam=1, gamma=0.0)
+        for position, group in zip(choice, groups, strict=True):
+            assert objective(rows, start, 0, [position], 0.0) == pytest.approx(
+                max(objective(rows, start, 0, [other], 0.0) for other in group), abs=1e-6
+            )
+
+    def test_of_equal_items_the_earlier_is_chosen(self):
+        rows = np.ones((6, 4), dtype=np.float32)
+        choice, _ = choose_items(rows, rows[0], 0, [np.array([0, 1, 2]), np.array([3, 4, 5])], beam=4, gamma=1.0)
+        assert choice.tolist() == [0, 3]
+
+    def test_an_item_that_is_nothing_but_the_coordinate_counts_as_unrelated(self):
+        rows = np.array([[1, 0, 0], [0.6, 0.8, 0]], dtype=np.float32)
+        choice, found = choose_items(rows, rows[1], 0, [np.array([0])], beam=4, gamma=1.0)
+        assert (choice.tolist(), found) == ([0], 0.0)
+
+
+class TestLargest:
+    def test_equal_values_keep_their_order_and_only_n_are_kept(self):
+        assert largest(np.array([1.0, 3.0, 2.0, 3.0, 3.0]), 2).tolist() == [1, 3]
+        assert largest(np.array([1.0, 3.0, 2.0]), 9).tolist() == [1, 2, 0]
+
+
+class TestWithout:
+    def test_the_rest_of_the_row_has_length_one(self):
+        np.testing.assert_allclose(without(np.array([[0.5, 3, 4]], dtype=np.float32), 0), [[0, 0.6, 0.8]], atol=1e-6)
+
+
+class TestWalk:
+    """One concept around (1, 0, 0) whose items differ in the second coordinate, and a rival far away."""
+
+    PROTOTYPES = np.array([[1, 0, 0], [0, 0, 1]], dtype=np.float32)
+    ANGLES = np.linspace(-0.5, 0.5, 21)
+    ITEMS = np.column_stack([np.cos(ANGLES), np.sin(ANGLES), np.zeros(21)]).astype(np.float32)
+
+    def walk_from(self, item, steps=4, gamma=None, **options):
+        everyone = np.arange(len(self.ITEMS))
+        arguments = {"members": everyone, "candidates": everyone[everyone != item]} | options
+        return walk(
+            self.ITEMS[item],
+            1,
+            concept=0,
+            prototypes=self.PROTOTYPES,
+            item_embeddings=self.ITEMS,
+            steps=steps,
+            beam=8,
+            gamma=gamma,
+            **arguments,
+        )
+
+    def test_it_goes_from_one_end_to_the_other_in_as_many_steps_as_asked(self):
+        found = self.walk_from(10)
+        values = [step.value for step in found.steps]
+        assert len(values) == 4
+        assert values == sorted(values)
+        assert found.range.used == Interval(pytest.approx(math.sin(-0.5)), pytest.approx(math.sin(0.5)))
+
+    def test_the_starting_item_is_not_in_it_but_its_place_is_marked(self):
+        found = self.walk_from(10)
+        assert 10 not in [step.item for step in found.steps]
+        edges = found.steps[found.start_step].edges
+        assert edges.contains(found.start_value)
+
+    def test_gamma_defaults_to_one_over_the_number_of_further_steps(self):
+        assert self.walk_from(10).gamma == pytest.approx(1 / 3)
+        assert self.walk_from(10, steps=1).gamma == 1.0
+
+    def test_a_concept_of_one_item_has_nowhere_to_go(self):
+        found = self.walk_from(3, members=np.array([3]), candidates=np.array([], dtype=np.int64))
+        assert found.steps == ()
+        assert found.start_step is None
+        assert found.objective == 0.0
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 12))
+    def test_coordinates_strictly_follow_the_subranges_in_every_walk(self, seed, steps, beam):
+        rng = np.random.default_rng(seed)
+        dimensions, dim = 5, int(rng.integers(5))
+        items = unit_rows(rng.normal(size=(int(rng.integers(1, 60)), dimensions)).astype(np.float32))
+        items = items[rng.integers(0, len(items), size=len(items))]  # with repeats
+        prototypes = unit_rows(rng.normal(size=(int(rng.integers(1, 4)), dimensions)).astype(np.float32))
+        homes = np.argmax(items @ prototypes.T, axis=1)
+        item = int(rng.integers(len(items)))
+        its_concept = np.flatnonzero(homes == homes[item])
+        found = walk(
+            items[item],
+            dim,
+            concept=int(homes[item]),
+            prototypes=prototypes,
+            item_embeddings=items,
+            members=its_concept,
+            candidates=its_concept[its_concept != item],
+            steps=steps,
+            beam=beam,
+            gamma=None,
+        )
+        values = [step.value for step in found.steps]
+        assert all(lower < upper for lower, upper in itertools.pairwise(values))
+        assert all(step.edges.contains(step.value) for step in found.steps)
+        assert all(lower.edges.high == upper.edges.low for lower, upper in itertools.pairwise(found.steps))
+        assert found.range.used.contains(found.start_value)
+        assert (found.start_step is None) == (not found.steps)
+        assert item not in [step.item for step in found.steps]
+        assert found.objective == pytest.approx(
+            objective(items, items[item], dim, [step.item for step in found.steps], found.gamma), abs=1e-4
+        )
