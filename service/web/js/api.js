@@ -1,0 +1,52 @@
+/** The public HTTP API, one function per call. The page has no other way to the service. */
+import { signal } from "../vendor/signals.js";
+import { record } from "./calls.js";
+import { Problem } from "./problem.js";
+
+/** Where the service lives: this file is served as <root>/web/js/api.js. */
+const root = new URL("../../", import.meta.url);
+
+/** The model version of the latest answer. */
+export const modelVersion = signal(null);
+
+export const recommend = (abort, history, n) => call(abort, "POST", "recommend", { history, n });
+export const findItems = (abort, q, limit) => call(abort, "GET", `items?${new URLSearchParams({ ...(q && { q }), limit })}`);
+export const getItem = (abort, itemId) => call(abort, "GET", itemPath(itemId));
+export const getSimilar = (abort, itemId, n) => call(abort, "GET", `${itemPath(itemId)}/similar?n=${n}`);
+export const getWalk = (abort, itemId, dim) => call(abort, "GET", `${itemPath(itemId)}/walk?dim=${dim}`);
+export const getConcepts = (abort) => call(abort, "GET", "concepts");
+export const getVersion = (abort) => call(abort, "GET", "version");
+
+/** An `image` of the API as an address for the browser: the service's own pictures are named from its root. */
+export function pictureAddress(image) {
+  return image.startsWith("/") ? new URL(image.slice(1), root).href : image;
+}
+
+/** An item id may hold anything, slashes included: all of it is one path segment. */
+function itemPath(itemId) {
+  return `items/${encodeURIComponent(itemId)}`;
+}
+
+/** @param {AbortSignal} abort stops the call; an aborted call rejects with an AbortError. */
+async function call(abort, method, path, body) {
+  const url = new URL(path, root).href;
+  const started = performance.now();
+  const response = await send(url, { method, signal: abort, ...(body && withBody(body)) });
+  const answer = response.ok ? await response.json() : null;
+  record({ method, url, body, status: response.status, milliseconds: performance.now() - started });
+  if (!answer) throw await Problem.fromResponse(response);
+  if (answer.model_version) modelVersion.value = answer.model_version;
+  return answer;
+}
+
+function withBody(body) {
+  return { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+}
+
+async function send(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    throw error.name === "AbortError" ? error : Problem.unreachable();
+  }
+}

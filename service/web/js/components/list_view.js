@@ -1,0 +1,52 @@
+/** The list made for a history: the history, the taste in it, and the ranking. */
+import { conceptLabel, recommendation } from "../data.js";
+import { html } from "../html.js";
+import { clearHistory, show } from "../navigation.js";
+import { amount, history, PAGE, spotlight } from "../state.js";
+import { ListedCard } from "./card.js";
+import { Failure, Nothing } from "./failure.js";
+import { Grid, GridSkeleton } from "./grid.js";
+import { HistoryRow } from "./history_row.js";
+import { Icon } from "./icon.js";
+import { Taste } from "./taste.js";
+import { plural } from "../words.js";
+
+export function ListView() {
+  return html`<main id="main" class="page list-view" tabindex="-1">
+    <h1 class="visually-hidden">Your taste and your list</h1>
+    <${History} />
+    <${Taste} />
+    <${Ranking} />
+  </main>`;
+}
+
+function History() {
+  return html`<section class="history" aria-labelledby="history-title">
+    <h2 id="history-title" class="section-title">Your history <small>${plural(history.value.length, "click")}</small></h2>
+    <div class="history-line">
+      <${HistoryRow} />
+      <button class="button add-more" onClick=${() => show("find")}><${Icon} name="add" /> Add more</button>
+      <button class="button button-quiet" onClick=${clearHistory}>Clear</button>
+    </div>
+  </section>`;
+}
+
+function Ranking() {
+  const { status, data, error } = recommendation.state.value;
+  return html`<section class="ranking" aria-labelledby="ranking-title">
+    <h2 id="ranking-title" class="section-title">Your list <small role="status">${describe(data)}</small></h2>
+    ${status === "failed" && html`<${Failure} error=${error} retry=${recommendation.retry} />`}
+    ${!data && status !== "failed" && html`<${GridSkeleton} count=${12} />`}
+    ${data?.fallback && html`<p class="hint">This model knows nothing of your history, so this is simply what is popular.</p>`}
+    ${data?.items.length === 0 && html`<${Nothing} title="Nothing left to recommend">Your history holds everything this model knows.<//>`}
+    ${data && html`<${Grid} items=${data.items} label="Recommendations, best first" busy=${status === "loading"} draw=${(item) => html`<${ListedCard} item=${item} note=${item.rank} />`} />`}
+    ${data?.items.length >= amount.value && html`<button class="button show-more" onClick=${() => (amount.value += PAGE)}>Show more</button>`}
+  </section>`;
+}
+
+function describe(data) {
+  if (!data) return "";
+  if (spotlight.value === null) return `best ${data.items.length} for you`;
+  const lit = data.items.filter(({ concept }) => concept === spotlight.value).length;
+  return `${lit} of ${data.items.length} from ${conceptLabel(spotlight.value)}`;
+}

@@ -1,0 +1,57 @@
+/** Your taste: a card for every component the history speaks for, and a grey line for every other. */
+import { conceptList, recommendation } from "../data.js";
+import { conceptStyle } from "../colours.js";
+import { html } from "../html.js";
+import { spotlight } from "../state.js";
+import { hasEvidence, strongestFirst } from "../taste.js";
+import { percent } from "../words.js";
+import { ConceptMark } from "./concept_mark.js";
+import { Picture } from "./picture.js";
+import { TasteBar } from "./taste_bar.js";
+
+const EXEMPLARS = 4;
+
+export function Taste() {
+  const components = strongestFirst(recommendation.state.value.data?.components ?? []);
+  const [strong, faint] = split(components);
+  return html`<section class="taste" aria-labelledby="taste-title">
+    <h2 id="taste-title" class="section-title">Your taste</h2>
+    ${!components.length && html`<div class="skeleton taste-skeleton"></div>`}
+    ${strong.length > 0 && html`<${TasteBar} components=${strong} />`}
+    <ul class="components">
+      ${strong.map((component) => html`<li key=${component.concept}><${ComponentCard} ...${component} /></li>`)}
+    </ul>
+    ${faint.length > 0 && html`<${Faint} components=${faint} />`}
+  </section>`;
+}
+
+function ComponentCard({ concept, label, share, confidence }) {
+  const lit = spotlight.value === concept;
+  const exemplars = conceptList.value[concept]?.exemplars ?? [];
+  return html`<button
+    class="component"
+    style=${conceptStyle(concept)}
+    aria-pressed=${lit}
+    aria-label=${`${label}: ${percent(share)} of your taste. Show its items`}
+    title=${`Confidence ${confidence.toFixed(2)}: the clicks that speak for this component, added up`}
+    onClick=${() => (spotlight.value = lit ? null : concept)}
+  >
+    <span class="component-head"><${ConceptMark} concept=${concept} /><span class="component-label">${label}</span><b>${percent(share)}</b></span>
+    <span class="component-share"><span style=${{ width: `${share * 100}%` }}></span></span>
+    <span class="component-exemplars">${exemplars.slice(0, EXEMPLARS).map((item) => html`<${Picture} key=${item.item_id} item=${item} />`)}</span>
+  </button>`;
+}
+
+function Faint({ components }) {
+  return html`<div class="faint">
+    <p>No evidence yet: nothing in your history speaks for these.</p>
+    <ul>
+      ${components.map(({ concept, label, share }) => html`<li key=${concept}><${ConceptMark} concept=${concept} />${label}<span>${percent(share)}</span></li>`)}
+    </ul>
+  </div>`;
+}
+
+function split(components) {
+  const strong = components.filter((component) => hasEvidence(component, components));
+  return [strong, components.filter((component) => !strong.includes(component))];
+}

@@ -1,0 +1,12 @@
+/** The whole taste in one line: a segment for every component, as long as its share. */
+import { conceptStyle } from "../colours.js";
+import { html } from "../html.js";
+import { percent } from "../words.js";
+
+export function TasteBar({ components }) {
+  return html`<div class="taste-bar" role="img" aria-label=${components.map(({ label, share }) => `${label} ${percent(share)}`).join(", ")}>
+    ${components
+      .filter(({ share }) => share > 0)
+      .map(({ concept, label, share }) => html`<span key=${concept} style=${{ ...conceptStyle(concept), flexGrow: share }} title=${`${label} ${percent(share)}`}></span>`)}
+  </div>`;
+}

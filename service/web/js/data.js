@@ -1,0 +1,87 @@
+/** What the page has loaded for the visitor's choice, and the effects that keep the two together. */
+import { computed, effect } from "../vendor/signals.js";
+import { findItems, getConcepts, getItem, getSimilar, getVersion, getWalk, modelVersion, recommend } from "./api.js";
+import { learn, remember } from "./catalogue.js";
+import { createResource } from "./resource.js";
+import { findSpecimen } from "./specimen.js";
+import { amount, history, opened, query, view } from "./state.js";
+
+const POPULAR = 12;
+const SIMILAR = 8;
+
+export const concepts = createResource(getConcepts);
+export const popular = createResource((abort) => remembered(findItems(abort, "", POPULAR)));
+export const found = createResource((abort, q, limit) => remembered(findItems(abort, q, limit)), { delay: 160 });
+export const recommendation = createResource((abort, ids, n) => remembered(recommend(abort, ids, n)), { delay: 40 });
+export const historyItems = createResource(learn);
+export const item = createResource(async (abort, itemId) => {
+  const answer = await getItem(abort, itemId);
+  remember([answer]);
+  return answer;
+});
+export const similar = createResource((abort, itemId) => remembered(getSimilar(abort, itemId, SIMILAR)));
+export const walk = createResource(getWalk);
+export const specimen = createResource(findSpecimen);
+export const version = createResource(getVersion);
+
+/** Concepts by their index; empty until they are loaded. */
+export const conceptList = computed(() => concepts.state.value.data?.concepts ?? []);
+
+export const conceptLabel = (concept) => conceptList.value[concept]?.label ?? `Concept ${concept}`;
+
+/** The dimension the open item is walked along: the chosen one, or the first of its strongest three that has names. */
+export const walkedDimension = computed(() => {
+  if (!opened.value) return null;
+  if (opened.value.dim !== null) return opened.value.dim;
+  const detail = item.state.value.data;
+  if (detail?.item_id !== opened.value.itemId) return null;
+  const strongest = detail.top_dimensions;
+  const named = strongest.slice(0, 3).find(({ low, high }) => low && high);
+  return (named ?? strongest[0])?.dim ?? null;
+});
+
+const openedId = computed(() => opened.value?.itemId ?? null);
+
+/** Starts loading, now and whenever the choice changes. */
+export function keepLoaded() {
+  effect(() => {
+    if (history.value.length) recommendation.request(history.value, amount.value);
+    else recommendation.reset();
+  });
+  effect(() => {
+    const { status, data } = recommendation.state.value;
+    if (status === "ready") historyItems.request(history.peek().filter((id) => !data.unknown_items.includes(id)));
+  });
+  effect(() => {
+    if (openedId.value === null) [item, similar].forEach((resource) => resource.reset());
+    else [item, similar].forEach((resource) => resource.request(openedId.value));
+  });
+  effect(() => {
+    if (walkedDimension.value === null) walk.reset();
+    else walk.request(openedId.value, walkedDimension.value);
+  });
+  effect(() => {
+    const { status, data } = concepts.state.value;
+    const replaced = status === "ready" && modelVersion.value !== data.model_version; // another model, other concepts
+    if (status === "idle" || replaced) concepts.request();
+  });
+  effect(() => {
+    if (view.value === "find" && popular.state.peek().status === "idle") popular.request();
+  });
+  effect(() => {
+    if (conceptList.value.length && view.value === "find" && specimen.state.peek().status === "idle")
+      specimen.request(conceptList.value);
+  });
+}
+
+export function searchFor(text, limit) {
+  query.value = text;
+  if (text.trim()) found.request(text.trim(), limit);
+  else found.reset();
+}
+
+async function remembered(promise) {
+  const answer = await promise;
+  remember(answer.items);
+  return answer;
+}

@@ -1,0 +1,23 @@
+/** What went wrong with a call, in the words of the service (RFC 9457) or, if there are none, in ours. */
+export class Problem extends Error {
+  constructor({ title, detail, status = 0 }) {
+    super(detail || title);
+    this.title = title;
+    this.detail = detail;
+    this.status = status;
+  }
+
+  static unreachable() {
+    return new Problem({ title: "The service does not answer", detail: "Check that it is running, then try again." });
+  }
+
+  /** Reads the problem+json of a failed response; tolerates a body that is none. */
+  static async fromResponse(response) {
+    const body = await response.json().catch(() => ({}));
+    return new Problem({
+      title: body.title || `The service answered ${response.status}`,
+      detail: typeof body.detail === "string" ? body.detail : "",
+      status: response.status,
+    });
+  }
+}

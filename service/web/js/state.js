@@ -1,0 +1,32 @@
+/** What the visitor has chosen. Everything else on the page follows from these signals. */
+import { signal } from "../vendor/signals.js";
+
+/** How many items a ranking shows at first, and how many "Show more" adds. */
+export const PAGE = 24;
+
+/** Item ids, in the order they were clicked. @type {import("../vendor/signals.js").Signal<string[]>} */
+export const history = signal([]);
+
+/** Which of the two views is shown: "find" items, or the "list" made for the history. */
+export const view = signal("find");
+
+/** The item in the drawer and the dimension it is walked along (null: not chosen yet), or null. */
+export const opened = signal(null);
+
+/** How many items were opened one from another since the drawer opened. */
+export const depth = signal(0);
+
+/** Whether the find view begins with the introduction; decided when the view is entered, so that nothing jumps. */
+export const introduced = signal(true);
+
+/** The model version a shared link was made for, until the visitor changes the history. */
+export const linkedModel = signal(null);
+
+export const query = signal("");
+export const amount = signal(PAGE);
+
+/** The concept whose items stand out in the ranking, or null. */
+export const spotlight = signal(null);
+
+/** A short word to the visitor, shown for a moment. */
+export const notice = signal("");

@@ -1,0 +1,19 @@
+/** Numbers and names as the page writes them. */
+
+const WHOLE = new Intl.NumberFormat("en");
+
+export const number = (value) => WHOLE.format(value);
+
+/** 0.034 -> "3 %"; a trace that is not zero is "< 1 %". */
+export function percent(share) {
+  const rounded = Math.round(share * 100);
+  return rounded === 0 && share > 0 ? "< 1 %" : `${rounded} %`;
+}
+
+export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+
+/** "small ↔ large", or the dimension's number where the evidence names nothing. */
+export function dimensionName({ dim, low, high }) {
+  if (!low && !high) return `Dimension ${dim}`;
+  return `${low ?? "no clear name"} ↔ ${high ?? "no clear name"}`;
+}
