@@ -156,7 +156,7 @@ def _draw_clicks(departments: IntArray, factors: FloatArray, users: int, rng: np
         rows, members = np.flatnonzero(counts[:, department]), np.flatnonzero(departments == department)
         tastes = rng.random((len(rows), factors.shape[1]))
         log_weights = popularity[members] + _log_kernel(tastes, factors[members])
-        picked, positions = _draw_without_replacement(log_weights, counts[rows, department], rng)
+        picked, positions = draw_without_replacement(log_weights, counts[rows, department], rng)
         chosen.append(np.stack([rows[picked], members[positions]], axis=1))
     return _in_time_order(np.unique(np.concatenate(chosen), axis=0), rng)
 
@@ -177,7 +177,7 @@ def _log_kernel(tastes: FloatArray, factors: FloatArray) -> FloatArray:
     return -0.5 * squared / TASTE_WIDTH**2
 
 
-def _draw_without_replacement(
+def draw_without_replacement(
     log_weights: FloatArray, counts: IntArray, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray]:
     """Draw counts[r] different columns of each row, one after another by weight: row and column of every draw.
