@@ -9,7 +9,11 @@ import { amount, history, opened, query, view } from "./state.js";
 const POPULAR = 12;
 const SIMILAR = 8;
 
-export const concepts = createResource(getConcepts);
+export const concepts = createResource(async (abort) => {
+  const answer = await getConcepts(abort);
+  remember(answer.concepts.flatMap(({ exemplars }) => exemplars));
+  return answer;
+});
 export const popular = createResource((abort) => remembered(findItems(abort, "", POPULAR)));
 export const found = createResource((abort, q, limit) => remembered(findItems(abort, q, limit)), { delay: 160 });
 export const recommendation = createResource((abort, ids, n) => remembered(recommend(abort, ids, n)), { delay: 40 });
@@ -20,7 +24,11 @@ export const item = createResource(async (abort, itemId) => {
   return answer;
 });
 export const similar = createResource((abort, itemId) => remembered(getSimilar(abort, itemId, SIMILAR)));
-export const walk = createResource(getWalk);
+export const walk = createResource(async (abort, itemId, dim) => {
+  const answer = await getWalk(abort, itemId, dim);
+  remember(answer.steps.map((step) => step.item));
+  return answer;
+});
 export const specimen = createResource(findSpecimen);
 export const version = createResource(getVersion);
 

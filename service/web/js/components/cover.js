@@ -2,22 +2,22 @@
 import { conceptStyle } from "../colours.js";
 import { html } from "../html.js";
 
-/** Motifs on a 100 × 100 field; an item always gets the same one. */
+/** Motifs on a field of 100 × 56 that stands on the cover's lower edge; an item always gets the same one. */
 const MOTIFS = [
-  "M62 18a46 46 0 1 1 0 92 46 46 0 0 1 0-92Z",
-  "M0 100a50 50 0 0 1 100 0Z",
-  "M0 100V62l50-34 50 34v38Z",
-  "M0 58h100v9H0ZM0 73h72v9H0ZM0 88h44v9H0Z",
-  "M100 22v78H22A78 78 0 0 1 100 22Zm0 30a48 48 0 0 0-48 48h16a32 32 0 0 1 32-32Z",
-  "M0 100 0 44 28 100ZM36 100V44l28 56ZM72 100V44l28 56Z",
-  "M14 44h20v56H14ZM42 62h20v38H42ZM70 30h20v70H70Z",
-  "M0 100C20 50 34 50 52 72S84 84 100 40v60Z",
+  "M70 8a34 34 0 1 1 0 68 34 34 0 0 1 0-68Z", // a low sun
+  "M0 56a50 50 0 0 1 100 0Z", // half a disc
+  "M0 56V30L32 8l36 48ZM74 56 88 34l12 10v12Z", // hills
+  "M0 18h100v8H0ZM0 33h72v8H0ZM0 48h44v8H0Z", // lines
+  "M100 2v54H46A54 54 0 0 1 100 2Zm0 22a32 32 0 0 0-32 32h12a20 20 0 0 1 20-20Z", // arcs
+  "M0 56V14l30 42ZM35 56V14l30 42ZM70 56V14l30 42Z", // sails
+  "M10 10h22v46H10ZM39 26h22v30H39ZM68 2h22v54H68Z", // towers
+  "M0 56V44C16 6 34 6 52 30s32 10 48-24v50Z", // a wave
 ];
 
 export function Cover({ item }) {
   const { name, foot } = splitTitle(item.title);
   return html`<span class="cover" style=${conceptStyle(item.concept)} data-length=${lengthOf(name)}>
-    <svg class="cover-motif" viewBox="0 0 100 100" preserveAspectRatio="xMidYMax slice" aria-hidden="true">
+    <svg class="cover-motif" viewBox="0 0 100 56" aria-hidden="true">
       <path d=${MOTIFS[hash(item.item_id) % MOTIFS.length]} fill-rule="evenodd" />
     </svg>
     <span class="cover-initial" aria-hidden="true">${[...name][0] ?? "·"}</span>
@@ -38,8 +38,9 @@ function lengthOf(name) {
   return name.length > 18 || longest > 9 ? "medium" : "short";
 }
 
+/** FNV-1a, so that neighbouring ids get different motifs. */
 function hash(text) {
-  let sum = 7;
-  for (const letter of text) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
-  return sum >>> 3;
+  let sum = 0x811c9dc5;
+  for (const letter of text) sum = Math.imul(sum ^ letter.codePointAt(0), 0x01000193);
+  return (sum ^ (sum >>> 15)) >>> 0;
 }

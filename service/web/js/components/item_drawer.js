@@ -57,6 +57,8 @@ function Summary({ summary, detail }) {
       <button class="button button-main" aria-pressed=${clicked} onClick=${() => toggleInHistory(summary.item_id)}>
         <${Icon} name=${clicked ? "added" : "add"} /> ${clicked ? "In your history" : "Add to your history"}
       </button>
+    </div>
+    <div class="item-more">
       <${Facts} summary=${summary} detail=${detail} />
       ${detail && html`<${ConceptWeights} weights=${detail.concept_weights} />`}
     </div>

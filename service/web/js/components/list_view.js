@@ -22,12 +22,12 @@ export function ListView() {
 
 function History() {
   return html`<section class="history" aria-labelledby="history-title">
-    <h2 id="history-title" class="section-title">Your history <small>${plural(history.value.length, "click")}</small></h2>
-    <div class="history-line">
-      <${HistoryRow} />
-      <button class="button add-more" onClick=${() => show("find")}><${Icon} name="add" /> Add more</button>
+    <div class="history-head">
+      <h2 id="history-title" class="section-title">Your history <small>${plural(history.value.length, "click")}</small></h2>
+      <button class="button" onClick=${() => show("find")}><${Icon} name="add" /> Add more</button>
       <button class="button button-quiet" onClick=${clearHistory}>Clear</button>
     </div>
+    <${HistoryRow} />
   </section>`;
 }
 

@@ -1,12 +1,18 @@
 /** An item's picture, or its typographic cover when it has none or the picture does not load. */
 import { useState } from "../../vendor/hooks.js";
-import { signal } from "../../vendor/signals.js";
+import { computed, signal } from "../../vendor/signals.js";
 import { pictureAddress } from "../api.js";
+import { knownItems } from "../catalogue.js";
 import { html } from "../html.js";
 import { Cover } from "./cover.js";
 
-/** Frames are square until a catalogue turns out to have upright pictures, such as film posters, or none at all. */
-const upright = signal(false);
+/** Whether a picture that was loaded is upright, such as a film poster. */
+const poster = signal(false);
+
+/** Frames are square, unless the catalogue's pictures are upright or it has none: covers look best as a book's do. */
+const upright = computed(() => poster.value || coversOnly([...knownItems.value.values()]));
+
+const coversOnly = (items) => items.length > 0 && items.every(({ image }) => !image);
 
 /** The picture says nothing that the control around it does not say: it has no text of its own. */
 export function Picture({ item, eager = false }) {
@@ -27,5 +33,5 @@ export function Picture({ item, eager = false }) {
 }
 
 function measure({ naturalWidth, naturalHeight }) {
-  if (naturalHeight > naturalWidth * 1.2) upright.value = true;
+  if (naturalHeight > naturalWidth * 1.2) poster.value = true;
 }
