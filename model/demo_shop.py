@@ -50,9 +50,8 @@ FACTORS = (
 DEPARTMENT_SHARES = (0.17, 0.16, 0.15, 0.14, 0.13, 0.13, 0.12)
 # Four factors at .2 leave a taste about as many items as three factors at .15 do: (.2·√2π)⁴ ≈ .063, (.15·√2π)³ ≈ .053.
 TASTE_WIDTH = 0.2
-POPULARITY_SPREAD = (
-    0.5  # standard deviation of the log popularity: the top tenth of the items gets about a quarter of the clicks
-)
+# Standard deviation of the log popularity: a tenth of the items gets a fifth of the clicks.
+POPULARITY_SPREAD = 0.5
 NOISE_SHARE = 0.03
 SHORTEST_HISTORY = 20
 LONGEST_HISTORY = 80

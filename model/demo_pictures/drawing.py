@@ -148,6 +148,13 @@ def band(y: float) -> str:
     return line((-60, y), (60, y))
 
 
+def belt(look: Look, y: float, narrow: float, broad: float) -> str:
+    """Return a belt around the object that broadens with the price and gains a gold line along either edge."""
+    width = narrow + look.price * (broad - narrow)
+    edges = band(y - width / 2) + band(y + width / 2)
+    return stroked(band(y), look.trim, width) + stroked(edges, GOLD, 4 * look.price)
+
+
 def shading(look: Look, left: float, top: float) -> str:
     """Return the shaded right side of a body, from x = left at the top: bounded by a curve, or an edge when angular."""
     bulge = left + look.blend(16, 0)

@@ -8,6 +8,7 @@ from macrid.model.demo_pictures.drawing import (
     Look,
     Silhouette,
     band,
+    belt,
     box,
     buttons,
     disc,
@@ -36,9 +37,8 @@ def draw_lamp(look: Look) -> Silhouette:
         + filled(line((-60, -30), (2, -30), (-2, 0), (-60, 0)), look.shade, look.angularity)
         + facet(look, (-60, -50), (-13, -98), (-4, -98), (-12, -50))
         + filled(line((8, -110), (60, -110), (60, -48), (16, -48)), look.shade)
-        + stroked(band(-52), look.trim, 1.5 + 5 * look.price)
-        + stroked(band(-56), GOLD, 4 * look.price)
-        + stroked(band(-25), GOLD, 5 * look.between(0.2, 1))
+        + belt(look, -50, 4, 26)
+        + belt(look, -25, 0, 10)
         + gloss(look, look.blend(-26, -20), -88, 26, look.blend(-3, -9))
     )
     pull = -38 + 8 * look.price
@@ -64,8 +64,7 @@ def draw_mug(look: Look) -> Silhouette:
     surface = (
         shading(look, 6, -86)
         + facet(look, (-36, -86), (-16, -86), (-16, 5), (-28, 5))
-        + stroked(band(-26), look.trim, 1.5 + 11 * look.price)
-        + stroked(band(-26), GOLD, 7 * look.price)
+        + belt(look, -27, 1.5, 22)
         + stroked(band(-2), look.trim, 7)
         + gloss(look, -38, -72, 34, 3)
     )
@@ -96,7 +95,7 @@ def draw_chair(look: Look) -> Silhouette:
     studs = ((-13, -82), (0, -82), (13, -82), (-6.5, -69), (6.5, -69))
     front = (
         filled(look.outline(seat), look.light)
-        + stroked(line((-33, -29), (33, -29)), look.trim, 3 + 2 * look.price)
+        + stroked(line((-33, -29), (33, -29)), look.trim, 3 + 3 * look.price)
         + stroked(line((-33, -32), (33, -32)), GOLD, 3 * look.price)
         + buttons(look, 3.6 * look.between(0.1, 1), *studs)
     )
@@ -125,9 +124,8 @@ def draw_vase(look: Look) -> Silhouette:
     surface = (
         shading(look, 9, -74)
         + facet(look, (-60, -34), (-60, -80), (-4, -80), (-4, -34))
-        + stroked(band(-31), look.trim, 1 + 12 * look.price)
-        + stroked(band(-31), GOLD, 7 * look.price)
-        + stroked(band(-57), GOLD, 5 * look.between(0.2, 1))
+        + belt(look, -31, 1, 20)
+        + stroked(band(-59), GOLD, 8 * look.between(0.1, 1))
         + stroked(band(-2), look.trim, 5)
         + gloss(look, -24, -50, 14, -5)
     )

@@ -9,6 +9,7 @@ from macrid.model.demo_pictures.drawing import (
     Look,
     Silhouette,
     band,
+    belt,
     buttons,
     disc,
     facet,
@@ -30,9 +31,8 @@ def draw_bag(look: Look) -> Silhouette:
     surface = (
         shading(look, 16, -78)
         + facet(look, (-34, 0), (-50, -46), (-14, 0))
-        + stroked(band(-4), look.trim, 9)
-        + stroked(band(-9.5), GOLD, 4.5 * look.price)
-        + stroked(flap, look.trim, 1.5 + 3.5 * look.price, look.light)
+        + belt(look, 0, 12, 34)
+        + stroked(flap, look.trim, 1.5 + 5 * look.price, look.light)
         + gloss(look, -32, -66, 20, -5)
     )
     rings = buttons(look, 5.5 * look.between(0.1, 1), (-19, -71), (19, -71))
@@ -101,8 +101,8 @@ def draw_hat(look: Look) -> Silhouette:
     surface = (
         shading(look, 12, -78)
         + facet(look, (-40, -8), (-30, -70), (-8, -64), (-12, -8))
-        + stroked(band(-21), look.ribbon, 16)
-        + stroked(band(-29), GOLD, 4.5 * look.price)
+        + stroked(band(-19), look.ribbon, 12 + 12 * look.price)
+        + stroked(band(-25 - 6 * look.price), GOLD, 4.5 * look.price)
         + gloss(look, -22, -62, 24, -2)
     )
     front = (
