@@ -19,10 +19,17 @@ export function FindView() {
 }
 
 function Shelves() {
+  const shelves = conceptList.value.filter(({ exemplars }) => exemplars.length);
   return html`${introduced.value && html`<${Introduction} />`}
     <${Popular} />
-    ${concepts.state.value.status === "failed" && html`<${Failure} error=${concepts.state.value.error} retry=${concepts.retry} />`}
-    ${conceptList.value.filter(({ exemplars }) => exemplars.length).map((concept) => html`<${Shelf} key=${concept.id} ...${concept} />`)}`;
+    <${ConceptsFailure} />
+    ${shelves.map((concept) => html`<${Shelf} key=${concept.id} ...${concept} />`)}`;
+}
+
+/** When nothing works, one message is enough. */
+function ConceptsFailure() {
+  const { error } = concepts.state.value;
+  return error && !popular.state.value.error && html`<${Failure} error=${error} retry=${concepts.retry} />`;
 }
 
 function Popular() {

@@ -46,6 +46,7 @@ function Ranking() {
 
 function describe(data) {
   if (!data) return "";
+  if (data.fallback) return `the ${data.items.length} most popular`;
   if (spotlight.value === null) return `best ${data.items.length} for you`;
   const lit = data.items.filter(({ concept }) => concept === spotlight.value).length;
   return `${lit} of ${data.items.length} from ${conceptLabel(spotlight.value)}`;

@@ -12,11 +12,13 @@ import { TasteBar } from "./taste_bar.js";
 const EXEMPLARS = 4;
 
 export function Taste() {
-  const components = strongestFirst(recommendation.state.value.data?.components ?? []);
+  const { status, data } = recommendation.state.value;
+  const components = strongestFirst(data?.components ?? []);
   const [strong, faint] = split(components);
   return html`<section class="taste" aria-labelledby="taste-title">
     <h2 id="taste-title" class="section-title">Your taste</h2>
-    ${!components.length && html`<div class="skeleton taste-skeleton"></div>`}
+    ${status === "failed" && html`<p class="hint">There is nothing to show without a list.</p>`}
+    ${!data && status === "loading" && html`<div class="skeleton taste-skeleton"></div>`}
     ${strong.length > 0 && html`<${TasteBar} components=${strong} />`}
     <ul class="components">
       ${strong.map((component) => html`<li key=${component.concept}><${ComponentCard} ...${component} /></li>`)}
