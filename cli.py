@@ -1,5 +1,351 @@
-"""The one command, `macrid`."""
+"""The one command, `macrid`: subcommands that parse and call. Heavy imports happen inside the subcommand that needs them."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from macrid import __version__
+from macrid.artifacts.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from macrid.model.pipeline import Outcome, SourceOptions
+    from macrid.model.training import Epoch, TrainingConfig
+
+app = typer.Typer(
+    help="Recommendations that the person who receives them can see into and steer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Public data sets: list them, fetch and verify them.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+console = Console(soft_wrap=True)
+
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="MACRID_STORE", help="Folder of published versions.", show_default=True)
+]
+DEFAULT_STORE = Path("artifacts/store")
+Given = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="A data set by name (`macrid data list`) or a .csv, .tsv or .parquet file of clicks."
+    ),
+]
 
 
 def main() -> None:
-    """Run."""
+    """Run the command line; an error that a user can act on ends with one line and status 2, any other with its trace."""
+    try:
+        app()
+    except ArtifactError as error:
+        _fail(error)
+    except Exception as error:
+        if type(error).__module__ not in ("macrid.model.errors", "macrid.service.errors"):
+            raise
+        _fail(error)
+
+
+def _fail(error: Exception) -> None:
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
+    sys.exit(2)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"macrid {__version__}")
+        raise typer.Exit
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the data sets that are known by name."""
+    datasets = _trainer().datasets.ALL.values()
+    table = Table("name", "what it is", "here", "licence", box=None, pad_edge=False)
+    for dataset in datasets:
+        table.add_row(dataset.name, dataset.summary, str(dataset.locate() or "–"), dataset.licence)
+    console.print(table)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    name: Annotated[str, typer.Argument(help="A name from `macrid data list`.")],
+    folder: Annotated[Path | None, typer.Option("--from", help="Folder where the files already are.")] = None,
+) -> None:
+    """Find, download or generate a data set, verify its checksums, and count what is in it."""
+    pipeline = _trainer()
+    dataset = pipeline.datasets.ALL.get(name)
+    if dataset is None:
+        raise typer.BadParameter(
+            f"{name!r} is not known; expected one of {', '.join(pipeline.datasets.ALL)}", param_hint="NAME"
+        )
+    console.print(f"licence: {escape(dataset.licence)}")
+    clicks = dataset.load(folder).interactions
+    console.print(
+        f"{name}: {len(clicks.user_ids):,} users, {len(clicks.item_ids):,} items, {len(clicks):,} clicks, "
+        f"verified in {dataset.locate(folder)}"
+    )
+
+
+@app.command()
+def train(
+    given: Given,
+    items: Annotated[
+        Path | None, typer.Option(help="Table of items: item id, title, image, and any other columns.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the data in the model version; default: the file's name.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle; must not exist. Default: runs/NAME-TIME.")
+    ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Publish the bundle to the store when it is done.")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+    user_column: Annotated[
+        str | None, typer.Option(help="Column of user ids; default: user, user_id or userId.")
+    ] = None,
+    item_column: Annotated[
+        str | None, typer.Option(help="Column of item ids; default: item, item_id or itemId.")
+    ] = None,
+    rating_column: Annotated[
+        str | None, typer.Option(help="Column of ratings, with --min-rating; default: rating.")
+    ] = None,
+    timestamp_column: Annotated[str | None, typer.Option(help="Put the clicks in this column's order first.")] = None,
+    min_rating: Annotated[float | None, typer.Option(help="Keep only ratings of at least this.")] = None,
+    min_user_items: Annotated[int, typer.Option(min=1, help="Keep users with at least so many items.")] = 5,
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Folder of a data set's files, if not in the usual places.")
+    ] = None,
+    held_out_users: Annotated[
+        int | None, typer.Option(min=1, help="Users held out, each for validation and test; default: a tenth.")
+    ] = None,
+    concepts: Annotated[int | None, typer.Option(min=1, help="K, how many concepts to look for; default 7.")] = None,
+    dimensions: Annotated[
+        int | None, typer.Option(min=2, help="d, the length of every embedding; default 100.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Upper bound; the best epoch on validation is kept.")
+    ] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Stop after so many epochs without a better one.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Users per update.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=1e-9, help="Of Adam; default 0.001.")] = None,
+    beta: Annotated[float | None, typer.Option(min=0.0, help="Weight of the KL term; default 0.2.")] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the split and of training: the same seed gives the same bundle.")
+    ] = 98765,
+) -> None:
+    """Train MacridVAE on clicks, compare it with EASE and popularity on held-out users, and write a bundle.
+
+    Example: macrid train clicks.csv --items items.csv --publish && macrid serve
+    """
+    pipeline = _trainer()
+    options = pipeline.SourceOptions(
+        items=items,
+        name=name,
+        folder=folder,
+        columns=pipeline.ColumnNames(user_column, item_column, rating_column, timestamp_column),
+        min_rating=min_rating,
+        min_user_items=min_user_items,
+    )
+    config = pipeline.training_config(
+        given,
+        {
+            "concepts": concepts,
+            "dimensions": dimensions,
+            "epochs": epochs,
+            "patience": patience,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "beta": beta,
+            "seed": seed,
+        },
+    )
+    outcome = _train(given, options, config, held_out_users, out)
+    if publish:
+        _publish(outcome.folder, store)
+    else:
+        console.print(f"publish it with: macrid publish {outcome.folder}")
+
+
+def _train(
+    given: str,
+    options: "SourceOptions",
+    config: "TrainingConfig",
+    held_out_users: int | None = None,
+    out: Path | None = None,
+) -> "Outcome":
+    pipeline = _trainer()
+    source = pipeline.load_source(given, options)
+    clicks = source.interactions
+    console.print(
+        f"{source.name}: {len(clicks.user_ids):,} users, {len(clicks.item_ids):,} items, {len(clicks):,} clicks"
+    )
+    split = pipeline.split_source(given, source, held_out_users, config.seed)
+    folder = out or Path("runs") / f"{source.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    if folder.exists():
+        raise pipeline.DataError(f"{folder} exists already; name another folder with --out")
+    with _progress(config.epochs) as on_epoch:
+        outcome = pipeline.run(given, source, split, config, folder, on_epoch)
+    console.print(f"kept epoch {outcome.trained.best_epoch} of {len(outcome.trained.history)}, best on validation")
+    _print_table(outcome.table, len(split.test.user_ids))
+    console.print(f"bundle {outcome.manifest.model_version} written to {folder}")
+    return outcome
+
+
+@contextmanager
+def _progress(epochs: int) -> Iterator[Any]:
+    """A bar with loss, validation NDCG@100 and time left; yields the function that moves it."""
+    columns = (
+        TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=epochs)
+
+        def on_epoch(epoch: "Epoch") -> None:
+            ndcg = epoch.validation.mean("ndcg@100")
+            bar.update(task, advance=1, description=f"loss {epoch.loss:.2f}  validation NDCG@100 {ndcg:.4f}")
+
+        yield on_epoch
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle's folder; default: the store's current version.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Folder of the data set's files, if not in the usual places.")
+    ] = None,
+) -> None:
+    """Compare a bundle with EASE and popularity on the test users of the very split it was trained with."""
+    from macrid.artifacts.bundle import Bundle
+    from macrid.artifacts.store import Store
+
+    pipeline = _trainer()
+    opened = Bundle.open(bundle) if bundle else Store(store).open_current()
+    console.print(f"{opened.manifest.model_version}, fitted on {opened.manifest.fitted_on.replace('_', ' ')}")
+    table, split = pipeline.evaluate_bundle(opened, folder)
+    _print_table(table, len(split.test.user_ids))
+
+
+def _print_table(table: dict[str, dict[str, dict[str, float]]], users: int) -> None:
+    measures = list(next(iter(table.values())))
+    out = Table("", *measures, box=None, pad_edge=False)
+    for method, values in table.items():
+        out.add_row(
+            method, *(f"{values[name]['mean']:.4f} ± {values[name]['standard_error']:.4f}" for name in measures)
+        )
+    console.print(out)
+    console.print(f"mean ± standard error over {users:,} held-out test users")
+
+
+@app.command()
+def publish(
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")], store: StoreOption = DEFAULT_STORE
+) -> None:
+    """Verify a bundle, copy it into the store and make it current; running servers take it up by themselves."""
+    _publish(bundle, store)
+
+
+def _publish(bundle: Path, store: Path) -> None:
+    from macrid.artifacts.store import Store
+
+    console.print(f"published {Store(store).publish(bundle)} to {store}; it is current now")
+
+
+@app.command("roll-back")
+def roll_back(store: StoreOption = DEFAULT_STORE) -> None:
+    """Make the version before the current one current again."""
+    from macrid.artifacts.store import Store
+
+    console.print(f"{Store(store).roll_back()} is current now")
+
+
+@app.command()
+def serve(
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", help="Folder of published versions; default MACRID_STORE or artifacts/store."),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default MACRID_HOST or 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen on; default MACRID_PORT or 8000.")
+    ] = None,
+) -> None:
+    """Serve the API and the page from the store's current version; every setting is also an environment variable MACRID_…."""
+    from macrid.service.server import serve as run_server
+    from macrid.service.settings import Settings
+
+    given = {name: value for name, value in {"store": store, "host": host, "port": port}.items() if value is not None}
+    run_server(Settings(**given))  # type: ignore[arg-type]
+
+
+@app.command()
+def demo(
+    store: StoreOption = DEFAULT_STORE,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop when the demo shop is published.")] = False,
+) -> None:
+    """Generate the demo shop, train on it, publish the bundle and serve it; what is there already is used again."""
+    from macrid.artifacts.store import Store
+
+    current = Store(store).current()
+    if current is None or not current.startswith("demo-shop-"):
+        pipeline = _trainer()
+        outcome = _train("demo-shop", pipeline.SourceOptions(), pipeline.training_config("demo-shop", {}))
+        _publish(outcome.folder, store)
+    else:
+        console.print(f"using {current}, already published to {store}")
+    if not no_serve:
+        _print_invitation(store, f"http://{host}:{port}")
+        serve(store, host, port)
+
+
+def _print_invitation(store: Path, address: str) -> None:
+    from macrid.artifacts.store import Store
+
+    bundle = Store(store).open_current()
+    clicks = [item_id for concept in bundle.concepts[:2] for item_id in concept.exemplars[:2]]
+    dim = bundle.concepts[0].dimensions[0].dim
+    bundle.close()
+    history = ", ".join(f'"{item_id}"' for item_id in clicks)
+    console.print(f"\nThe page:  [bold]{address}[/]   API reference: {address}/docs\n\nTry:", highlight=False)
+    for line in (
+        f"curl -s {address}/recommend -H 'content-type: application/json' -d '{{\"history\": [{history}], \"n\": 5}}'",
+        f"curl -s '{address}/items/{clicks[0]}/walk?dim={dim}'\n",
+    ):
+        console.print(f"  {line}", markup=False, highlight=False)
+
+
+def _trainer() -> Any:
+    """The trainer's pipeline, or a plain word when the extra is not installed."""
+    try:
+        from macrid.model import pipeline
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("macrid"):
+            raise
+        console.print(
+            f"[bold red]error:[/] training needs {error.name}, which is not installed; run: pip install 'macrid\\[train]'"
+        )
+        raise typer.Exit(2) from error
+    return pipeline
+
+
+if __name__ == "__main__":
+    main()

@@ -57,7 +57,7 @@ class Dimension:
     id: str  # stable across retrainings, e.g. "c3d17"
     dim: int  # 0-based column of the embeddings
     importance: float  # share of the concept's score variance that this coordinate explains; sums to 1 over a concept
-    strength: float  # |rank correlation| with the column that names the ends; 0 when unnamed
+    strength: float  # of the evidence that names the ends, in [0, 1]; 0 when unnamed
     low: DimensionEnd
     high: DimensionEnd
 
@@ -70,7 +70,7 @@ class Concept:
     index: int  # 0-based row of the prototypes
     label: str
     size: int  # items whose largest concept weight is this concept's
-    exemplars: tuple[str, ...]  # item ids, nearest to the prototype first
+    exemplars: tuple[str, ...]  # item ids that show it best, most popular first
     dimensions: tuple[Dimension, ...]  # all d of them, most important first
 
 

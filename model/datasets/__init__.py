@@ -1,1 +1,10 @@
-"""Room."""
+"""Public data sets: one small file each, saying where it lives, how it is verified, how it is read, and its licence.
+
+`ALL` maps names to data sets; a new one is one file and one line here.
+"""
+
+from macrid.model.datasets.dataset import DataSet
+from macrid.model.datasets.demo import DEMO_SHOP
+from macrid.model.datasets.ml_latest_small import ML_LATEST_SMALL
+
+ALL: dict[str, DataSet] = {dataset.name: dataset for dataset in (DEMO_SHOP, ML_LATEST_SMALL)}

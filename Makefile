@@ -1,0 +1,38 @@
+# `make demo`: train on the built-in demo shop and serve it. `make test`: every check. Both set up what they need.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEV    := $(VENV)/.installed-dev
+TRAIN  := $(VENV)/.installed-train
+
+.PHONY: demo test format clean
+
+demo: $(TRAIN)
+	$(BIN)/macrid demo
+
+test: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+format: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) dist build runs data/demo-shop artifacts/store test-results
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Macrid needs Python 3.11 or newer, not " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(TRAIN): $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
+	@touch $@
+
+$(DEV): $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(TRAIN)

@@ -1,0 +1,130 @@
+"""What a public data set is to us: a name, a home, files with checksums, and a reader."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from macrid.model.errors import DataError
+from macrid.model.interactions import Interactions
+from macrid.model.items import Items
+
+DATA_FOLDERS = ("data", "../shared/data")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Interactions and item metadata, ready to be split.
+
+    Attributes:
+        name: of the data set, or of the user's file.
+        interactions: see `Interactions`.
+        items: metadata aligned with `interactions.item_ids`.
+        settings: what has to be said to read the same again; goes into the manifest.
+    """
+
+    name: str
+    interactions: Interactions
+    items: Items
+    settings: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set known by name.
+
+    Attributes:
+        name: as given to `macrid train`.
+        summary: one line for `macrid data list`.
+        licence: shown before a download.
+        prepare: puts the verified files into a folder: `prepare(folder)`.
+        read: the verified folder -> interactions and items.
+        files: file name -> SHA-256 of the content that `read` was written for; None where it may vary (generated files).
+        held_out_users: how many users the published split holds out, each for validation and test.
+        training: fields of `TrainingConfig` and `NetworkConfig` in which this data set departs from the defaults.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    prepare: Callable[[Path], None]
+    read: Callable[[Path], Source]
+    held_out_users: int
+    files: Mapping[str, str | None]
+    training: Mapping[str, object] = field(default_factory=dict)
+
+    def locate(self, start: Path | None = None) -> Path | None:
+        """The folder that holds all files: `start`, or one in MACRID_DATA, ./data or ../shared/data; None if there is none."""
+        named = os.environ.get("MACRID_DATA", "")
+        folders = [Path(folder) for folder in named.split(os.pathsep) if folder] + [
+            Path(folder) for folder in DATA_FOLDERS
+        ]
+        candidates = [start] if start else [folder / self.name for folder in folders]
+        return next((folder for folder in candidates if all((folder / name).is_file() for name in self.files)), None)
+
+    def load(self, start: Path | None = None) -> Source:
+        """Find or prepare the files, verify them, and read them.
+
+        Raises:
+            DataError: a file given by `start` is missing, or any file differs from its checksum.
+        """
+        folder = self.locate(start)
+        if folder is None and start is not None:
+            missing = ", ".join(name for name in self.files if not (start / name).is_file())
+            raise DataError(f"{start}: {missing} not found; expected the files of {self.name}: {', '.join(self.files)}")
+        if folder is None:
+            folder = Path(DATA_FOLDERS[0]) / self.name
+            self.prepare(folder)
+        verify(folder, self.files)
+        return self.read(folder)
+
+
+def verify(folder: Path, files: Mapping[str, str | None]) -> None:
+    """Compare every file that has a SHA-256 with it.
+
+    Raises:
+        DataError: one differs.
+    """
+    for name, expected in files.items():
+        with (folder / name).open("rb") as stream:
+            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+        if expected is not None and actual != expected:
+            raise DataError(
+                f"{folder / name}: SHA-256 is {actual}, expected {expected}; remove the file and prepare the data set again"
+            )
+
+
+def download_zip(url: str, folder: Path, files: Mapping[str, str | None]) -> None:
+    """Fetch an archive, take the named files out of it, verify them, and only then put them into `folder`.
+
+    Raises:
+        DataError: the address does not answer, or the archive is not what was expected.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        beside = Path(name)
+        archive = beside / "archive.zip"
+        try:
+            with httpx.stream("GET", url, follow_redirects=True, timeout=30) as answer, archive.open("wb") as out:
+                answer.raise_for_status()
+                for chunk in answer.iter_bytes():
+                    out.write(chunk)
+            with zipfile.ZipFile(archive) as opened:
+                members = {Path(member).name: member for member in opened.namelist()}
+                for wanted in files:
+                    with opened.open(members[wanted]) as stream, (beside / wanted).open("wb") as out:
+                        shutil.copyfileobj(stream, out)
+        except (httpx.HTTPError, zipfile.BadZipFile, KeyError, OSError) as error:
+            raise DataError(
+                f"{url}: could not be downloaded ({error!r}); if you have the files, name their folder with --from FOLDER"
+            ) from error
+        verify(beside, files)
+        folder.mkdir(parents=True, exist_ok=True)
+        for wanted in files:
+            (beside / wanted).replace(folder / wanted)

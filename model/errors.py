@@ -1,0 +1,23 @@
+"""Errors of the trainer. Each message names the thing, the value and what was expected.
+
+TrainerError
+├── DataError        a source file or data set cannot be used as it is
+├── SplitError       too few users to hold some out
+└── TrainingError    training cannot go on: the loss is no longer a number
+"""
+
+
+class TrainerError(Exception):
+    """Anything that goes wrong between a source file and a bundle."""
+
+
+class DataError(TrainerError):
+    """A source file or a data set cannot be used as it is."""
+
+
+class SplitError(TrainerError):
+    """There are too few users to hold some of them out."""
+
+
+class TrainingError(TrainerError):
+    """Training cannot go on."""

@@ -1,0 +1,216 @@
+"""Trained network -> bundle: the only crossing from torch to numpy, and the end of the trainer's part of the flow."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from macrid.artifacts.bundle import Bundle, BundleContents, write_bundle
+from macrid.artifacts.catalogue import write_catalogue
+from macrid.artifacts.schema import Concept, Dimension, DimensionEnd, Float32Array, Manifest
+from macrid.model.items import Items
+from macrid.model.labelling import Vocabulary
+from macrid.model.network import Histories, MacridVAE, NetworkConfig
+
+CONCEPT_EXEMPLARS = 12
+END_EXEMPLARS = 3
+SUREST_SHARE = 0.1  # exemplars are the most popular among this share of a concept's surest items
+USERS_FOR_IMPORTANCE = 5_000
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the manifest tells of where a bundle comes from; see `artifacts.schema.Manifest`."""
+
+    name: str
+    fitted_on: Literal["training_users", "all_users"]
+    data: Mapping[str, object]
+    training: Mapping[str, object]
+    metrics: Mapping[str, object]
+
+
+def export(
+    network: MacridVAE, training: sparse.csr_matrix, items: Items, provenance: Provenance, folder: Path
+) -> Manifest:
+    """Write the bundle of a trained network.
+
+    Args:
+        network: over M items.
+        training: (U, M) the matrix it was fitted on, for popularity and for what matters to users.
+        items: metadata of the M items, in the network's order.
+        provenance: for the manifest.
+        folder: must not exist yet.
+
+    Raises:
+        BundleError: the folder exists, or what would be written breaks the format.
+    """
+    arrays = network_arrays(network, training)
+    with tempfile.TemporaryDirectory() as scratch:
+        catalogue = Path(scratch) / "catalogue.sqlite"
+        write_catalogue(
+            catalogue,
+            item_ids=items.item_ids,
+            titles=items.titles,
+            images=items.images,
+            columns=items.columns,
+            rows=items.rows,
+            pictures=items.pictures,
+        )
+        contents = BundleContents(
+            name=provenance.name,
+            temperature=network.config.temperature,
+            arrays=arrays,
+            catalogue=catalogue,
+            concepts=describe_concepts(arrays, items, sampled_components(network, training)),
+            fitted_on=provenance.fitted_on,
+            data=dict(provenance.data),
+            training=dict(provenance.training),
+            metrics=dict(provenance.metrics),
+            index={"kind": "flat"},
+            index_bytes=by_concept_index(arrays, network.config.temperature),
+        )
+        return write_bundle(folder, contents)
+
+
+@torch.no_grad()
+def network_arrays(network: MacridVAE, training: sparse.csr_matrix) -> dict[str, np.ndarray]:
+    """The arrays of `artifacts.schema.ARRAYS`, with unit rows where the format asks for them."""
+    d = network.config.dimensions
+    unit_items = network.unit_items()
+    return {
+        "item_embeddings": _array(unit_items),
+        "context_embeddings": _array(network.context_embeddings),
+        "prototypes": _array(torch.nn.functional.normalize(network.prototypes, dim=1)),
+        "concept_weights": _array(network.concept_logits(unit_items).softmax(dim=1)),
+        "input_bias": _array(network.input_bias),
+        "mean_weight": _array(network.output_weight[:, :d]),
+        "mean_bias": _array(network.output_bias[:d]),
+        "popularity": np.asarray(training.sum(axis=0)).ravel().astype(np.int64),
+    }
+
+
+def _array(tensor: torch.Tensor) -> Float32Array:
+    return np.ascontiguousarray(tensor.detach().numpy(), dtype=np.float32)
+
+
+def restore(bundle: Bundle) -> MacridVAE:
+    """The network a bundle was made from, as far as the bundle goes: without the encoder's half for the variance."""
+    config = NetworkConfig(
+        concepts=bundle.manifest.concepts,
+        dimensions=bundle.manifest.dimensions,
+        temperature=bundle.manifest.temperature,
+    )
+    network = MacridVAE(bundle.manifest.items, config, torch.Generator())
+    d = config.dimensions
+    with torch.no_grad():
+        network.item_embeddings.copy_(torch.tensor(bundle.item_embeddings))
+        network.context_embeddings.copy_(torch.tensor(bundle.context_embeddings))
+        network.prototypes.copy_(torch.tensor(bundle.prototypes))
+        network.input_bias.copy_(torch.tensor(bundle.input_bias))
+        network.output_weight[:, :d].copy_(torch.tensor(bundle.mean_weight))
+        network.output_bias[:d].copy_(torch.tensor(bundle.mean_bias))
+    return network
+
+
+def by_concept_index(arrays: Mapping[str, np.ndarray], temperature: float) -> bytes:
+    """The serialized FAISS index over [h_i, −τ·A_i], A_i = log Σ_k exp(⟨h_i, m_k⟩ / τ): DESIGN.md, Maths that shapes the code."""
+    h, m = arrays["item_embeddings"], arrays["prototypes"]
+    logits = (h @ m.T).astype(np.float64) / temperature  # (M, K)
+    largest = logits.max(axis=1)
+    normaliser = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))  # A (M,)
+    vectors = np.concatenate([h, (-temperature * normaliser)[:, None].astype(np.float32)], axis=1)
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(np.ascontiguousarray(vectors))
+    return bytes(faiss.serialize_index(index))
+
+
+def sampled_components(network: MacridVAE, training: sparse.csr_matrix) -> Float32Array:
+    """Components of up to USERS_FOR_IMPORTANCE training users, evenly spaced, (K, B, d)."""
+    rows = np.unique(
+        np.linspace(0, training.shape[0] - 1, min(USERS_FOR_IMPORTANCE, training.shape[0])).astype(np.int64)
+    )
+    return network.components(Histories.from_matrix(training[rows])).numpy()
+
+
+def describe_concepts(arrays: Mapping[str, np.ndarray], items: Items, components: Float32Array) -> tuple[Concept, ...]:
+    """Labels, sizes, exemplars and ordered dimensions of every concept.
+
+    Args:
+        arrays: of the bundle.
+        items: aligned with them.
+        components: (K, B, d) of sample users, who say which dimensions matter.
+    """
+    weights = arrays["concept_weights"]
+    concepts = weights.shape[1]
+    assignment = weights.argmax(axis=1)
+    vocabulary = Vocabulary(items)
+    labels = vocabulary.concept_labels(assignment, concepts)
+    return tuple(
+        Concept(
+            id=f"c{k}",
+            index=k,
+            label=labels[k],
+            size=int((assignment == k).sum()),
+            exemplars=tuple(
+                items.item_ids[i] for i in concept_exemplars(weights[:, k], assignment == k, arrays["popularity"])
+            ),
+            dimensions=_dimensions(
+                k, arrays["item_embeddings"], np.flatnonzero(assignment == k), components[k], items, vocabulary
+            ),
+        )
+        for k in range(concepts)
+    )
+
+
+def concept_exemplars(
+    weight: Float32Array, members: npt.NDArray[np.bool_], popularity: npt.NDArray[np.int64]
+) -> list[int]:
+    """Items that show a concept: the most popular among the tenth of its items that belong to it most surely."""
+    rows = np.flatnonzero(members)
+    surest = rows[np.argsort(-weight[rows], kind="stable")[: max(CONCEPT_EXEMPLARS, int(SUREST_SHARE * len(rows)))]]
+    return [int(row) for row in surest[np.argsort(-popularity[surest], kind="stable")][:CONCEPT_EXEMPLARS]]
+
+
+def importance(embeddings: Float32Array, components: Float32Array) -> npt.NDArray[np.float64]:
+    """How much each coordinate moves a concept's ranking: Var_i(h_ij) · E_u(z_uj²), as shares that sum to 1, (d,).
+
+    The coordinate's part of the variance over items of ⟨z_u, h_i⟩, averaged over users, as if coordinates were uncorrelated.
+    """
+    if len(embeddings) < 2:
+        return np.full(components.shape[1], 1.0 / components.shape[1])
+    parts = embeddings.var(axis=0, dtype=np.float64) * np.square(components, dtype=np.float64).mean(axis=0)
+    return np.asarray(parts / parts.sum())
+
+
+def _dimensions(
+    k: int,
+    h: Float32Array,
+    members: npt.NDArray[np.int64],
+    components: Float32Array,
+    items: Items,
+    vocabulary: Vocabulary,
+) -> tuple[Dimension, ...]:
+    shares = importance(h[members], components)
+    result = []
+    for j in np.argsort(-shares, kind="stable"):
+        order = members[np.argsort(h[members, j], kind="stable")]
+        names = vocabulary.end_names(members, h[members, j])
+        low, high = ([items.item_ids[i] for i in end[:END_EXEMPLARS]] for end in (order, order[::-1]))
+        result.append(
+            Dimension(
+                id=f"c{k}d{j}",
+                dim=int(j),
+                importance=float(shares[j]),
+                strength=names.strength,
+                low=DimensionEnd(names.low, tuple(low)),
+                high=DimensionEnd(names.high, tuple(high)),
+            )
+        )
+    return tuple(result)

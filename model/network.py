@@ -1,0 +1,150 @@
+"""MacridVAE (Ma et al., NeurIPS 2019), the whole network. PAPER.md sections are named beside what they describe.
+
+Letters: B users of a batch, E their clicks together, M items, K concepts, d dimensions.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import sparse
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of the network and the scales the paper fixes.
+
+    Attributes:
+        concepts: K, as in the authors' code.
+        dimensions: d, the size at which the paper compares all methods.
+        temperature: τ of both the concept assignment and the decoder; the paper fixes 0.1.
+        prior_std: σ₀; the authors' code has 0.075, their text about 0.1.
+        keep_probability: of the dropout on the normalised input row.
+    """
+
+    concepts: int = 7
+    dimensions: int = 100
+    temperature: float = 0.1
+    prior_std: float = 0.075
+    keep_probability: float = 0.5
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Clicks of a batch of users, row after row: `items` (E,) int64, `rows` (E,) int64 ascending, for `users` rows."""
+
+    items: Tensor
+    rows: Tensor
+    users: int
+
+    @staticmethod
+    def from_matrix(matrix: sparse.csr_matrix) -> "Histories":
+        """(B, M) implicit matrix -> its clicks."""
+        rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
+        return Histories(torch.from_numpy(matrix.indices.astype(np.int64)), torch.from_numpy(rows), matrix.shape[0])
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z | x, C): unit-length means and log variance ratios log(σ² / σ₀²), both (K, B, d)."""
+
+    mean: Tensor
+    log_variance_ratio: Tensor
+
+
+class MacridVAE(nn.Module):
+    """Item and context embeddings, prototypes, and the encoder f_nn. Rows need not be unit: every use normalises."""
+
+    def __init__(self, items: int, config: NetworkConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.config = config
+        d = config.dimensions
+        self.item_embeddings = nn.Parameter(_xavier(items, d, generator))  # h (M, d)
+        self.context_embeddings = nn.Parameter(_xavier(items, d, generator))  # t (M, d)
+        self.prototypes = nn.Parameter(_xavier(config.concepts, d, generator))  # m (K, d)
+        self.input_bias = nn.Parameter(_small(d, generator))  # before the encoder's tanh (d,)
+        self.output_weight = nn.Parameter(_xavier(d, 2 * d, generator))  # f_nn's linear layer (d, 2d)
+        self.output_bias = nn.Parameter(_small(2 * d, generator))  # (2d,)
+
+    def unit_items(self) -> Tensor:
+        """h_i / |h_i|, (M, d)."""
+        return F.normalize(self.item_embeddings, dim=1)
+
+    def concept_logits(self, unit_items: Tensor) -> Tensor:
+        """s_{i,k} = cos(h_i, m_k) / τ, eq. (6): (M, K)."""
+        return unit_items @ F.normalize(self.prototypes, dim=1).T / self.config.temperature
+
+    def encode(
+        self, histories: Histories, concept_weights: Tensor, dropout: torch.Generator | None = None
+    ) -> Posterior:
+        """q(z | x, C) for every concept at once; only the clicked rows of t are touched.
+
+        Args:
+            histories: of B users.
+            concept_weights: C, (M, K), a sample in training and the soft mode otherwise.
+            dropout: the generator that draws dropout masks; None for no dropout.
+        """
+        K, d = self.config.concepts, self.config.dimensions
+        weights = concept_weights[histories.items]  # (E, K)
+        squares = weights.new_zeros(histories.users, K).index_add(0, histories.rows, weights.square())  # (B, K)
+        weights = weights / squares.clamp_min(1e-24).sqrt()[histories.rows]  # the unit input row of each concept (E, K)
+        if dropout is not None:
+            keep = self.config.keep_probability
+            kept = torch.rand(weights.shape, generator=dropout, device=weights.device) < keep
+            weights = weights * kept / keep
+        clicks = len(histories.items)
+        starts = torch.searchsorted(histories.rows, torch.arange(histories.users, device=histories.rows.device))  # (B,)
+        gathered = F.embedding_bag(  # Σ_i weight · t_i, one bag for each concept of each user
+            histories.items.repeat(K),
+            self.context_embeddings,
+            (torch.arange(K, device=starts.device)[:, None] * clicks + starts).flatten(),
+            mode="sum",
+            per_sample_weights=weights.T.flatten(),
+        )  # (K·B, d)
+        output = torch.tanh(gathered + self.input_bias) @ self.output_weight + self.output_bias  # (K·B, 2d)
+        output = output.view(K, histories.users, 2 * d)
+        return Posterior(F.normalize(output[..., :d], dim=2), -output[..., d:])
+
+    def log_scores(self, components: Tensor, unit_items: Tensor, log_concept_weights: Tensor) -> Tensor:
+        """Log Σ_k c_{i,k} · exp(cos(z_k, h_i) / τ), eq. (2) before its normaliser Z_u.
+
+        Args:
+            components: z, (K, B, d), normalised here.
+            unit_items: (M, d).
+            log_concept_weights: log C, (M, K).
+
+        Returns:
+            (B, M).
+        """
+        z = F.normalize(components, dim=2)
+        cosines = z.flatten(0, 1) @ unit_items.T  # (K·B, M)
+        logits = cosines.view(*z.shape[:2], -1) / self.config.temperature + log_concept_weights.T[:, None, :]
+        return logits.logsumexp(dim=0)
+
+    @torch.no_grad()
+    def components(self, histories: Histories) -> Tensor:
+        """What the server computes: soft concepts, no noise, z = μ. (K, B, d), unit vectors."""
+        return self.encode(histories, self.concept_logits(self.unit_items()).softmax(dim=1)).mean
+
+    @torch.no_grad()
+    def score(self, histories: sparse.csr_matrix) -> np.ndarray:
+        """Score all items as at test time (soft concepts in encoder and decoder), (B, M) float32. An `evaluation.Scorer`."""
+        unit_items = self.unit_items()
+        log_weights = self.concept_logits(unit_items).log_softmax(dim=1)
+        batch = Histories.from_matrix(histories)
+        z = self.encode(batch, log_weights.exp()).mean
+        return self.log_scores(z, unit_items, log_weights).numpy()
+
+
+def _xavier(rows: int, columns: int, generator: torch.Generator) -> Tensor:
+    bound = (6.0 / (rows + columns)) ** 0.5
+    return (torch.rand(rows, columns, generator=generator) * 2 - 1) * bound
+
+
+def _small(size: int, generator: torch.Generator) -> Tensor:
+    """A bias as the authors start it: normal with standard deviation 0.001, cut at two of them."""
+    bias = torch.empty(size)
+    nn.init.trunc_normal_(bias, std=0.001, a=-0.002, b=0.002, generator=generator)
+    return bias

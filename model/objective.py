@@ -1,0 +1,64 @@
+"""What training minimises: −E ln p(x | z, C) + β · KL(q ‖ p), PAPER.md eq. (3)-(5), averaged over users."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from macrid.model.likelihood import negative_log_likelihood
+from macrid.model.network import Histories, MacridVAE, Posterior
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Means over the batch's users, as scalars with gradients."""
+
+    negative_log_likelihood: Tensor
+    kl: Tensor
+    beta: float
+
+    @property
+    def total(self) -> Tensor:
+        """−log likelihood + β · KL."""
+        return self.negative_log_likelihood + self.beta * self.kl
+
+
+def sample_log_concepts(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """Log C for C ~ Gumbel-Softmax(logits) at temperature 1, (M, K): kept as logarithms, where nothing underflows."""
+    uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
+    gumbel = -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+    return (logits + gumbel).log_softmax(dim=1)
+
+
+def sample_components(posterior: Posterior, prior_std: float, generator: torch.Generator) -> Tensor:
+    """Z = μ + σ · ε with σ² = σ₀² · exp(log variance ratio), (K, B, d)."""
+    noise = torch.randn(posterior.mean.shape, generator=generator, device=posterior.mean.device)
+    return posterior.mean + prior_std * torch.exp(0.5 * posterior.log_variance_ratio) * noise
+
+
+def kl_divergence(log_variance_ratio: Tensor) -> Tensor:
+    """Σ_k KL(q ‖ N(0, σ₀² I)) of each user, (B,), from (K, B, d).
+
+    Because |μ| = 1 the part that depends on the mean is the constant 1 / (2 σ₀²), left out as the authors do.
+    """
+    return 0.5 * (log_variance_ratio.exp() - 1 - log_variance_ratio).sum(dim=(0, 2))
+
+
+def training_loss(network: MacridVAE, histories: Histories, beta: float, generator: torch.Generator) -> Loss:
+    """One sample of the objective for a batch: concepts, dropout and components drawn in this order."""
+    unit_items = network.unit_items()
+    log_concepts = sample_log_concepts(network.concept_logits(unit_items), generator)
+    posterior = network.encode(histories, log_concepts.exp(), dropout=generator)
+    z = F.normalize(sample_components(posterior, network.config.prior_std, generator), dim=2)
+    likelihood = negative_log_likelihood(z, unit_items, log_concepts, histories, network.config.temperature)
+    return Loss(
+        negative_log_likelihood=likelihood / histories.users,
+        kl=kl_divergence(posterior.log_variance_ratio).mean(),
+        beta=beta,
+    )
+
+
+def annealed_beta(beta: float, updates: int, anneal_updates: int) -> float:
+    """β grows linearly from 0 and stays at its value: min(β, updates / anneal_updates), as the authors' code does."""
+    return min(beta, updates / anneal_updates)

@@ -1,0 +1,138 @@
+"""The training loop, visible from end to end: batches, loss, step, validation, and the best epoch kept."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from scipy import sparse
+
+from macrid.model.errors import TrainingError
+from macrid.model.evaluation import Evaluation, evaluate
+from macrid.model.initialisation import start_from_co_clicks
+from macrid.model.network import Histories, MacridVAE, NetworkConfig
+from macrid.model.objective import annealed_beta, training_loss
+from macrid.model.splitting import HeldOut, Split
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train. The defaults are the authors' where their code says, ours where it is silent.
+
+    Attributes:
+        network: shapes and scales.
+        epochs: upper bound; the epoch with the best validation NDCG@100 is kept.
+        patience: stop after so many epochs without a better one.
+        batch_size: users per update.
+        learning_rate: of Adam.
+        beta: weight of the KL once annealed.
+        anneal_epochs: β reaches 1 (and before that `beta`) after so many epochs.
+        initialisation: "co_clicks" starts concepts from the co-click graph (see initialisation.py), "random" as the authors do.
+        seed: of everything random in training: the same seed gives the same network.
+    """
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    epochs: int = 200
+    patience: int = 50
+    batch_size: int = 500
+    learning_rate: float = 1e-3
+    beta: float = 0.2
+    anneal_epochs: int = 5
+    initialisation: Literal["co_clicks", "random"] = "co_clicks"
+    seed: int = 98765
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is known after an epoch: its 1-based number, the mean loss, and the validation result."""
+
+    number: int
+    loss: float
+    validation: Evaluation
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network of the best epoch, and every epoch's record."""
+
+    network: MacridVAE
+    best_epoch: int
+    history: tuple[Epoch, ...]
+
+
+def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None] | None = None) -> Trained:
+    """Train on the split's training users; keep the epoch that ranks its validation users best.
+
+    Args:
+        split: never looked at: `split.test`.
+        config: see `TrainingConfig`.
+        on_epoch: called after every epoch, for progress; may raise KeyboardInterrupt to stop with the best so far.
+
+    Raises:
+        TrainingError: the loss is not finite.
+    """
+    generator = torch.Generator().manual_seed(config.seed)
+    network = MacridVAE(split.training.shape[1], config.network, generator)
+    if config.initialisation == "co_clicks":
+        start_from_co_clicks(network, split.training, generator)
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    history: list[Epoch] = []
+    best_state, best = copy.deepcopy(network.state_dict()), -1.0
+    for number in range(1, config.epochs + 1):
+        loss = _train_epoch(network, optimizer, split.training, config, number, generator)
+        validation = validate(network, split.validation)
+        is_best = validation.mean("ndcg@100") > best
+        if is_best:
+            best_state, best = copy.deepcopy(network.state_dict()), validation.mean("ndcg@100")
+        history.append(Epoch(number, loss, validation, is_best))
+        if on_epoch is not None:
+            on_epoch(history[-1])
+        if number - best_epoch(history) >= config.patience:
+            break
+    network.load_state_dict(best_state)
+    return Trained(network, best_epoch(history), tuple(history))
+
+
+def best_epoch(history: list[Epoch]) -> int:
+    """Number of the last epoch that was the best so far."""
+    return max(epoch.number for epoch in history if epoch.is_best)
+
+
+def validate(network: MacridVAE, held_out: HeldOut) -> Evaluation:
+    """Evaluate as at test time."""
+    return evaluate(network, held_out)
+
+
+def _train_epoch(
+    network: MacridVAE,
+    optimizer: torch.optim.Optimizer,
+    training: sparse.csr_matrix,
+    config: TrainingConfig,
+    number: int,
+    generator: torch.Generator,
+) -> float:
+    """One pass over the users in random order; returns the mean loss per user."""
+    batches_per_epoch = -(-training.shape[0] // config.batch_size)
+    total = 0.0
+    for step, batch in enumerate(_batches(training, config.batch_size, generator)):
+        updates = (number - 1) * batches_per_epoch + step
+        beta = annealed_beta(config.beta, updates, config.anneal_epochs * batches_per_epoch)
+        optimizer.zero_grad(set_to_none=True)
+        loss = training_loss(network, batch, beta, generator).total
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss.item()} in epoch {number}, update {updates + 1}; "
+                f"try a learning rate below {config.learning_rate}, or a higher temperature than {config.network.temperature}"
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total += loss.item() * batch.users
+    return total / float(training.shape[0])
+
+
+def _batches(training: sparse.csr_matrix, size: int, generator: torch.Generator) -> Iterator[Histories]:
+    order = torch.randperm(training.shape[0], generator=generator).numpy()
+    for at in range(0, len(order), size):
+        yield Histories.from_matrix(training[order[at : at + size]])

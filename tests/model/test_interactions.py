@@ -1,0 +1,155 @@
+"""Reading who clicked what: formats, columns, filters, and errors that say what to do."""
+
+import gzip
+
+import polars as pl
+import pytest
+
+from macrid.model.errors import DataError
+from macrid.model.interactions import ColumnNames, read_interactions
+
+CLICKS = "user,item,rating\nann,x,5\nbob,y,3\nann,y,4\nann,x,5\nbob,x,4\n"
+
+
+@pytest.fixture
+def clicks(tmp_path):
+    path = tmp_path / "clicks.csv"
+    path.write_text(CLICKS)
+    return path
+
+
+def pairs(interactions):
+    return [
+        (interactions.user_ids[u], interactions.item_ids[i])
+        for u, i in zip(interactions.user_index, interactions.item_index, strict=True)
+    ]
+
+
+class TestReading:
+    def test_pairs_stay_in_file_order_and_repeats_count_once(self, clicks):
+        found = read_interactions(clicks, min_user_items=1)
+        assert pairs(found) == [("ann", "x"), ("bob", "y"), ("ann", "y"), ("bob", "x")]
+
+    def test_users_and_items_are_numbered_by_first_appearance(self, clicks):
+        found = read_interactions(clicks, min_user_items=1)
+        assert (found.user_ids, found.item_ids) == (("ann", "bob"), ("x", "y"))
+
+    def test_the_matrix_has_a_one_for_every_pair(self, clicks):
+        matrix = read_interactions(clicks, min_user_items=1).matrix()
+        assert matrix.toarray().tolist() == [[1, 1], [1, 1]]
+
+    def test_a_minimum_rating_keeps_that_rating_and_above(self, clicks):
+        found = read_interactions(clicks, min_rating=4, min_user_items=1)
+        assert pairs(found) == [("ann", "x"), ("ann", "y"), ("bob", "x")]
+
+    def test_users_with_too_few_distinct_items_are_dropped_after_the_rating_filter(self, clicks):
+        found = read_interactions(clicks, min_rating=4, min_user_items=2)
+        assert pairs(found) == [("ann", "x"), ("ann", "y")]
+
+    def test_ids_stay_text_with_their_leading_zeros(self, tmp_path):
+        path = tmp_path / "clicks.csv"
+        path.write_text("user,item\n007,01\n007,1\n")
+        assert read_interactions(path, min_user_items=1).item_ids == ("01", "1")
+
+    @pytest.mark.parametrize("kind", ["tsv", "parquet", "csv.gz"])
+    def test_every_format_gives_the_same_interactions(self, clicks, tmp_path, kind):
+        path, frame = tmp_path / f"other.{kind}", pl.read_csv(clicks)
+        if kind == "tsv":
+            frame.write_csv(path, separator="\t")
+        elif kind == "parquet":
+            frame.write_parquet(path)
+        else:
+            path.write_bytes(gzip.compress(CLICKS.encode()))
+        expected, found = (read_interactions(file, min_rating=4, min_user_items=1) for file in (clicks, path))
+        assert found.fingerprint() == expected.fingerprint()
+
+    def test_columns_can_be_named(self, tmp_path):
+        path = tmp_path / "clicks.csv"
+        path.write_text("who,what\nann,x\n")
+        found = read_interactions(path, columns=ColumnNames(user="who", item="what"), min_user_items=1)
+        assert pairs(found) == [("ann", "x")]
+
+    @pytest.mark.parametrize(
+        "times", [("3", "1", "2"), ("2024-03-01T00:00:00", "2024-01-01T00:00:00", "2024-02-01T00:00:00")]
+    )
+    def test_a_named_timestamp_puts_clicks_in_time_order(self, tmp_path, times):
+        path = tmp_path / "clicks.csv"
+        path.write_text(
+            "user,item,at\n" + "".join(f"ann,{item},{time}\n" for item, time in zip("xyz", times, strict=True))
+        )
+        found = read_interactions(path, columns=ColumnNames(timestamp="at"), min_user_items=1)
+        assert found.item_ids == ("y", "z", "x")
+
+    def test_the_fingerprint_changes_with_any_pair(self, clicks, tmp_path):
+        other = tmp_path / "other.csv"
+        other.write_text(CLICKS.replace("bob,y", "bob,z"))
+        assert (
+            read_interactions(clicks, min_user_items=1).fingerprint()
+            != read_interactions(other, min_user_items=1).fingerprint()
+        )
+
+
+class TestRefusals:
+    def refusal(self, tmp_path, text, name="clicks.csv", **options):
+        path = tmp_path / name
+        path.write_text(text)
+        with pytest.raises(DataError) as refused:
+            read_interactions(path, **options)
+        assert str(path) in str(refused.value)
+        return str(refused.value)
+
+    def test_a_missing_column_lists_the_columns_and_the_option(self, tmp_path):
+        message = self.refusal(tmp_path, "user,thing\nann,x\n")
+        assert "no item column" in message
+        assert "'thing'" in message
+        assert "--item-column" in message
+
+    def test_a_named_column_that_is_not_there_is_named(self, tmp_path):
+        message = self.refusal(tmp_path, "user,item\nann,x\n", columns=ColumnNames(user="who"))
+        assert "no user column 'who'" in message
+
+    @pytest.mark.parametrize("text", ["", "user,item\n"])
+    def test_an_empty_file_says_so(self, tmp_path, text):
+        assert "empty" in self.refusal(tmp_path, text) or not text
+
+    def test_a_header_without_rows_says_so(self, tmp_path):
+        assert "no interaction" in self.refusal(tmp_path, "user,item\n")
+
+    def test_a_rating_that_is_no_number_is_shown_with_its_row(self, tmp_path):
+        message = self.refusal(tmp_path, "user,item,rating\nann,x,5\nann,y,great\n", min_rating=4)
+        assert "data row 2" in message
+        assert "'great'" in message
+
+    @pytest.mark.parametrize("rating", ["", "nan", "inf"])
+    def test_a_rating_must_be_a_finite_number(self, tmp_path, rating):
+        assert "data row 1" in self.refusal(tmp_path, f"user,item,rating\nann,x,{rating}\nann,y,4\n", min_rating=4)
+
+    def test_no_user_left_tells_how_many_there_were_and_what_to_lower(self, tmp_path):
+        message = self.refusal(tmp_path, "user,item,rating\nann,x,5\nann,y,2\n", min_rating=4, min_user_items=2)
+        assert "no user is left" in message
+        assert "most active has 1" in message
+        assert "--min-user-items" in message
+
+    def test_no_rating_high_enough_is_no_user_left(self, tmp_path):
+        assert "no user is left" in self.refusal(tmp_path, "user,item,rating\nann,x,1\n", min_rating=4)
+
+    @pytest.mark.parametrize("item", ["", ".", ".."])
+    def test_an_item_id_that_no_address_can_hold_is_refused(self, tmp_path, item):
+        assert "data row 2" in self.refusal(tmp_path, f'user,item\nann,x\nann,"{item}"\n')
+
+    def test_an_unknown_suffix_lists_the_known_ones(self, tmp_path):
+        assert ".parquet" in self.refusal(tmp_path, "{}", name="clicks.json")
+
+    def test_a_parquet_file_that_is_none_is_refused(self, tmp_path):
+        assert "cannot be read as parquet" in self.refusal(tmp_path, "not parquet", name="clicks.parquet")
+
+    def test_a_line_with_too_many_fields_is_refused(self, tmp_path):
+        assert "cannot be read as csv" in self.refusal(tmp_path, "user,item\nann,x,surplus,more\n")
+
+    def test_a_time_that_is_none_is_shown_with_its_row(self, tmp_path):
+        message = self.refusal(tmp_path, "user,item,at\nann,x,1\nann,y,soon\n", columns=ColumnNames(timestamp="at"))
+        assert "'soon'" in message
+
+    def test_an_absent_file_is_named(self, tmp_path):
+        with pytest.raises(DataError, match="no such file"):
+            read_interactions(tmp_path / "nowhere.csv")
