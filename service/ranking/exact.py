@@ -50,7 +50,7 @@ def approximation_error(dimensions: int, temperature: float) -> float:
 
     A dot product of d terms is off by at most (d + 2) roundings of ‖a‖·‖b‖, in any order of summation. Two of them
     enter a score, one with ‖z + m‖ ≤ 2 and one with ‖m‖ = 1; log Σ exp passes an error on without enlarging it
-    and adds a few roundings of its own, of values up to 2/τ + log K. Rows of the bundle are unit to within 1 %.
+    and adds a few roundings of its own, of values up to 2/τ + log K. Rows of a bundle are unit to within 0.1 %: the 1.02.
     """
     roundings = (3 * (dimensions + 2) + 16) / temperature + 32
     return 1.02 * UNIT_ROUNDOFF * roundings

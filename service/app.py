@@ -1,0 +1,73 @@
+"""Put the server together: settings in, an ASGI application out. No logic, and no work before it starts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from macrid import __version__
+from macrid.artifacts.store import Store
+from macrid.service.addresses import RawPath
+from macrid.service.conditional import install_not_modified
+from macrid.service.documentation import document
+from macrid.service.middleware import HeadAsGet, SecurityHeaders
+from macrid.service.page import mount_page
+from macrid.service.problems import UnforeseenErrors, install_error_handlers
+from macrid.service.recommender import Limits
+from macrid.service.reload import Reloader
+from macrid.service.routes import concepts, items, operations, recommend
+from macrid.service.settings import Settings
+
+# Smaller answers fit one packet anyway; level 5 costs half the time of level 9 for a few per cent more bytes.
+COMPRESS_FROM_BYTES, COMPRESSION_LEVEL = 1000, 5
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application. The store is opened when it starts, not here; without a model it answers 503.
+
+    Args:
+        settings: defaults to the environment's.
+    """
+    settings = settings or Settings()
+    app = FastAPI(
+        title="Macrid",
+        version=__version__,
+        lifespan=lifespan,
+        middleware=[  # outermost first
+            Middleware(SecurityHeaders),
+            Middleware(HeadAsGet),
+            Middleware(GZipMiddleware, minimum_size=COMPRESS_FROM_BYTES, compresslevel=COMPRESSION_LEVEL),
+            Middleware(UnforeseenErrors),
+            Middleware(RawPath),
+        ],
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # operation ids: the names of the handlers
+        docs_url=None,  # both viewers load scripts from elsewhere, which the security policy forbids
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.reloader = Reloader(
+        Store(settings.store),
+        Limits(max_history=settings.max_history, max_exclude=settings.max_exclude, max_n=settings.max_n),
+        ranker=settings.ranker,
+        interval=settings.reload_interval,
+    )
+    install_error_handlers(app)
+    install_not_modified(app)
+    for room in (recommend, items, concepts, operations):
+        app.include_router(room.router)
+    mount_page(app)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Load the current model before the first request, and follow the store until the last."""
+    reloader: Reloader = app.state.reloader
+    await run_in_threadpool(reloader.start)
+    yield
+    reloader.stop()

@@ -1,0 +1,25 @@
+"""The recommender a request is answered by: taken once at its beginning, kept to its end (FastAPI dependencies)."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from macrid.service.recommender import Recommender
+from macrid.service.reload import Reloader
+
+
+def reloader_of(request: Request) -> Reloader:
+    """Return the app's reloader."""
+    reloader: Reloader = request.app.state.reloader
+    return reloader
+
+
+def current_recommender(request: Request) -> Recommender:
+    """Return the recommender that serves now; FastAPI asks once per request, so a swap cannot split an answer."""
+    recommender = reloader_of(request).current()
+    request.state.model_version = recommender.version  # for a problem document, should it come to that
+    return recommender
+
+
+CurrentReloader = Annotated[Reloader, Depends(reloader_of)]
+CurrentRecommender = Annotated[Recommender, Depends(current_recommender)]

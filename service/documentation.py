@@ -1,0 +1,103 @@
+"""What the OpenAPI document says beyond the signatures of the handlers: errors, 304, and the words around it all."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from macrid.service.problems import MEDIA_TYPE
+from macrid.service.schemas import Problem
+
+TITLE = "Macrid"
+DESCRIPTION = """\
+Recommendations that the person who receives them can see into and steer.
+
+A history of clicks is encoded into one *component* per *concept*; items are ranked against all components at once, and
+each names the concept that put it there. A *walk* goes along one *dimension* of a concept and shows what it means.
+
+- Item ids are opaque strings. In a path they are one percent-encoded segment: `a/b` is written `a%2Fb`.
+- Concepts, dimensions and steps are numbered from 0, ranks from 1.
+- Every answer carries the `model_version` that gave it.
+- Answers that depend only on the model carry an `ETag`; answers about a user are `no-store`.
+- Errors are `application/problem+json` (RFC 9457): `type` is for programs, `detail` for people.
+"""
+TAGS = [
+    {"name": "Users", "description": "What to recommend to a user, and why: from a history of clicks."},
+    {"name": "Items", "description": "The catalogue, and what the model knows of each item."},
+    {"name": "Concepts", "description": "The groups of items that the model found, and their dimensions."},
+    {"name": "Operations", "description": "Health, readiness and versions."},
+]
+
+Responses = dict[int | str, dict[str, Any]]
+
+# Errors that operations share: status, name in the document, meaning.
+SHARED = {
+    404: ("NotFound", "There is no such item, concept, dimension or picture."),
+    413: ("TooLarge", "The body, the history or the list of excluded items is larger than this server accepts."),
+    415: ("NotJson", "The body is not declared as JSON."),
+    422: ("Invalid", "The request is malformed; `errors` names the fields."),
+    503: ("NotReady", "No model is loaded."),
+}
+
+
+def problems(*statuses: int) -> Responses:
+    """Document which errors an operation answers."""
+    return {status: {"model": Problem} for status in statuses}
+
+
+def not_modified() -> Responses:
+    """Document the answer to a client that holds the current one already."""
+    return {304: {"description": "The copy whose ETag was sent in `If-None-Match` is still right."}}
+
+
+def picture_content() -> Responses:
+    """Document an answer that is a picture."""
+    return {200: {"description": "The picture.", "content": {"image/*": {}}}}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return an app's OpenAPI document: FastAPI's, with errors under their real media type and said once."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=TITLE,
+            version=app.version,
+            description=DESCRIPTION,
+            routes=app.routes,
+            tags=TAGS,
+            license_info={"name": "MIT", "identifier": "MIT"},
+        )
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                share_errors(operation["responses"])
+        schema["components"]["responses"] = {name: error_response(meaning) for name, meaning in SHARED.values()}
+        remove_titles(schema["paths"])
+        remove_titles(schema["components"])
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def share_errors(responses: dict[str, Any]) -> None:
+    """Replace an operation's errors by references to the shared ones."""
+    for status in responses:
+        if int(status) >= HTTPStatus.BAD_REQUEST:
+            name, _ = SHARED[int(status)]
+            responses[status] = {"$ref": f"#/components/responses/{name}"}
+
+
+def error_response(meaning: str) -> dict[str, Any]:
+    """Describe an error; FastAPI would say `application/json`."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": meaning, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def remove_titles(node: Any) -> None:
+    """Remove the titles that are made from names ("item_id": "Item Id") and say nothing."""
+    if isinstance(node, dict):
+        if isinstance(node.get("title"), str):
+            del node["title"]
+        for child in node.values():
+            remove_titles(child)
+    elif isinstance(node, list):
+        for child in node:
+            remove_titles(child)

@@ -1,0 +1,124 @@
+"""Errors a caller can meet, each with its HTTP status; `problems.py` turns them into RFC 9457 documents.
+
+    ServiceError
+    ├── NotFoundError         404   what the path names does not exist in the loaded model
+    │   ├── UnknownItemError
+    │   ├── UnknownConceptError
+    │   ├── UnknownDimensionError
+    │   └── NoPictureError
+    ├── TooLargeError         413   the request is larger than the settings allow
+    ├── MediaTypeError        415   the body is not declared as JSON
+    ├── InvalidError          422   the request is malformed; names the field
+    └── NotReadyError         503   no model is loaded
+
+Messages name the thing, the value and what was expected. They never repeat a history.
+"""
+
+from typing import ClassVar, Literal
+
+Place = Literal["body", "query", "path"]
+
+
+class ServiceError(Exception):
+    """Anything the server refuses to do. The message is shown to the caller."""
+
+    status: ClassVar[int]
+    kind: ClassVar[str]  # last part of the problem's type, for programs
+    title: ClassVar[str]  # for people; the same for every occurrence
+
+
+class NotFoundError(ServiceError):
+    """What the path names does not exist."""
+
+    status = 404
+    kind = "not-found"
+    title = "Not found"
+
+
+class UnknownItemError(NotFoundError):
+    """No item has this id."""
+
+    kind = "unknown-item"
+    title = "Unknown item"
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"no item has the id {shortened(item_id)!r}")
+
+
+class UnknownConceptError(NotFoundError):
+    """No concept has this number."""
+
+    kind = "unknown-concept"
+    title = "Unknown concept"
+
+    def __init__(self, concept: int, concepts: int) -> None:
+        super().__init__(f"there is no concept {shortened(str(concept))}; concepts are numbered 0 to {concepts - 1}")
+
+
+class UnknownDimensionError(NotFoundError):
+    """No dimension has this number."""
+
+    kind = "unknown-dimension"
+    title = "Unknown dimension"
+
+    def __init__(self, dim: int, dimensions: int) -> None:
+        super().__init__(
+            f"there is no dimension {shortened(str(dim))}; dim is the number of a dimension, 0 to {dimensions - 1}"
+        )
+
+
+class NoPictureError(NotFoundError):
+    """The catalogue holds no picture of this item."""
+
+    kind = "no-picture"
+    title = "No picture"
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"the catalogue holds no picture of the item {shortened(item_id)!r}")
+
+
+class TooLargeError(ServiceError):
+    """The request is larger than the settings allow."""
+
+    status = 413
+    kind = "too-large"
+    title = "Too large"
+
+
+class MediaTypeError(ServiceError):
+    """The body is not declared as JSON."""
+
+    status = 415
+    kind = "not-json"
+    title = "Unsupported media type"
+
+    def __init__(self, content_type: str | None) -> None:
+        said = f"its Content-Type is {shortened(content_type)!r}" if content_type else "it has no Content-Type"
+        super().__init__(f"the body must be JSON, but {said}; send it with Content-Type: application/json")
+
+
+class InvalidError(ServiceError):
+    """A value is malformed or out of its range."""
+
+    status = 422
+    kind = "invalid"
+    title = "Invalid request"
+
+    def __init__(self, place: Place, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.place = place
+        self.field = field
+        self.message = message
+
+
+class NotReadyError(ServiceError):
+    """No model is loaded."""
+
+    status = 503
+    kind = "not-ready"
+    title = "Not ready"
+
+
+def shortened(text: str, length: int = 80) -> str:
+    """Cut what a caller sent to a length that fits a message."""
+    return text if len(text) <= length else text[:length] + "…"

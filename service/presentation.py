@@ -1,0 +1,216 @@
+"""From rows and numbers to the parts of an answer: items, components, steps, concepts with their exemplars."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from macrid.artifacts.catalogue import CatalogueItem
+from macrid.artifacts.schema import Concept
+from macrid.service.addresses import picture_address
+from macrid.service.arrays import Int64Array
+from macrid.service.encoder import Encoding
+from macrid.service.loaded_model import LoadedModel
+from macrid.service.schemas import (
+    BoundedRange,
+    ConceptDimension,
+    ConceptSummary,
+    ItemSummary,
+    Range,
+    RankedItem,
+    TopDimension,
+    WalkAnswer,
+    WalkStart,
+    WalkStep,
+)
+from macrid.service.walk import Walk
+from macrid.service.walk_range import Interval
+
+CONCEPT_EXEMPLARS = 6
+END_EXEMPLARS = 3
+
+
+def summary_fields(model: LoadedModel, item: CatalogueItem) -> dict[str, object]:
+    """Return the fields of an `ItemSummary`, for it and for the answers that extend it."""
+    return {
+        "item_id": item.item_id,
+        "title": item.title,
+        "image": picture_address(item.item_id) if item.has_picture else item.image,
+        "concept": int(model.main_concepts[item.index]),
+        "metadata": item.metadata,
+    }
+
+
+def summary(model: LoadedModel, item: CatalogueItem) -> ItemSummary:
+    """Return an item as lists show it."""
+    return ItemSummary.model_validate(summary_fields(model, item))
+
+
+def summaries(model: LoadedModel, indices: Sequence[int]) -> list[ItemSummary]:
+    """Return items as lists show them, in the order of the indices."""
+    return [summary(model, item) for item in model.bundle.catalogue.items(indices)]
+
+
+def ranked_items(
+    model: LoadedModel, indices: Int64Array, concepts: Int64Array, scores: Sequence[float | None]
+) -> list[RankedItem]:
+    """Return items of a ranking, each with the concept that put it there."""
+    items = model.bundle.catalogue.items(indices.tolist())
+    placed = zip(items, concepts.tolist(), scores, strict=True)
+    return [
+        RankedItem.model_validate({**summary_fields(model, item), "concept": concept, "rank": rank, "score": score})
+        for rank, (item, concept, score) in enumerate(placed, start=1)
+    ]
+
+
+def component_fields(model: LoadedModel, encoding: Encoding) -> list[dict[str, object]]:
+    """Return the fields of a `Component` for each concept."""
+    confidences = encoding.confidences.astype(np.float64)
+    shares = confidences / confidences.sum()
+    return [
+        {
+            "concept": concept.index,
+            "id": concept.id,
+            "label": concept.label,
+            "confidence": confidence,
+            "share": share,
+        }
+        for concept, confidence, share in zip(model.bundle.concepts, confidences.tolist(), shares.tolist(), strict=True)
+    ]
+
+
+def top_dimensions(model: LoadedModel, index: int, n: int) -> list[TopDimension]:
+    """Return the dimensions on which an item stands out among its concept's items, most telling first.
+
+    A dimension tells much of an item when it matters to the concept and the item lies far from the concept's middle:
+    importance · |2 · quantile − 1|.
+    """
+    concept = int(model.main_concepts[index])
+    row = model.item_embeddings[index]  # (d,)
+    others = model.item_embeddings[model.members(concept)]  # (n, d)
+    quantiles = (others < row).mean(axis=0) + (others == row).mean(axis=0) / 2  # (d,)
+    dimensions = sorted(
+        model.bundle.concepts[concept].dimensions,
+        key=lambda dimension: (-dimension.importance * abs(2 * quantiles[dimension.dim] - 1), dimension.dim),
+    )
+    return [
+        TopDimension(
+            dim=dimension.dim,
+            id=dimension.id,
+            value=float(row[dimension.dim]),
+            quantile=float(quantiles[dimension.dim]),
+            importance=dimension.importance,
+            low=dimension.low.label,
+            high=dimension.high.label,
+        )
+        for dimension in dimensions[:n]
+    ]
+
+
+def walk_answer(model: LoadedModel, item: CatalogueItem, concept: int, dim: int, found: Walk) -> WalkAnswer:
+    """Return a walk as it is answered."""
+    ends = model.dimension(concept, dim)
+    items = summaries(model, [step.item for step in found.steps])
+    return WalkAnswer(
+        model_version=model.version,
+        item=summary(model, item),
+        concept=concept,
+        dim=dim,
+        range=bounded(found.range.used),
+        range_source=found.range.source,
+        prototype_range=unbounded(found.range.prototype),
+        items_range=bounded(found.range.items),
+        start=WalkStart(value=found.start_value, step=found.start_step),
+        low_label=ends.low.label,
+        high_label=ends.high.label,
+        gamma=found.gamma,
+        objective=found.objective,
+        steps=[
+            WalkStep(
+                step=number,
+                low=step.edges.low,
+                high=step.edges.high,
+                value=step.value,
+                similarity=step.similarity,
+                item=stop,
+            )
+            for number, (step, stop) in enumerate(zip(found.steps, items, strict=True))
+        ],
+    )
+
+
+def bounded(interval: Interval) -> BoundedRange:
+    """Return an interval with two ends."""
+    return BoundedRange(low=interval.low, high=interval.high)
+
+
+def unbounded(interval: Interval | None) -> Range:
+    """Return an interval that may lack ends; JSON knows no infinity, so a missing end is null."""
+    if interval is None:
+        return Range(low=None, high=None)
+    low, high = (end if math.isfinite(end) else None for end in (interval.low, interval.high))
+    return Range(low=low, high=high)
+
+
+class Exemplars:
+    """The exemplar items of some concepts and dimensions, fetched from the catalogue in one go."""
+
+    def __init__(self, model: LoadedModel, item_ids: Iterable[str]) -> None:
+        indices = model.bundle.catalogue.indices(list(dict.fromkeys(item_ids)))
+        found = summaries(model, list(indices.values()))
+        self._by_id = {item.item_id: item for item in found}
+
+    def first(self, item_ids: Sequence[str], n: int) -> list[ItemSummary]:
+        """Return the first n of these exemplars.
+
+        Raises:
+            ValueError: the catalogue does not hold one of them, so the bundle does not fit itself.
+        """
+        unknown = [item_id for item_id in item_ids[:n] if item_id not in self._by_id]
+        if unknown:
+            raise ValueError(f"concepts.json names the item {unknown[0]!r}, which the catalogue does not hold")
+        return [self._by_id[item_id] for item_id in item_ids[:n]]
+
+
+def concept_fields(concept: Concept, exemplars: Exemplars) -> dict[str, object]:
+    """Return the fields of a `ConceptSummary`, for it and for the answers that extend it."""
+    return {
+        "concept": concept.index,
+        "id": concept.id,
+        "label": concept.label,
+        "size": concept.size,
+        "exemplars": exemplars.first(concept.exemplars, CONCEPT_EXEMPLARS),
+    }
+
+
+def concept_summaries(model: LoadedModel) -> list[ConceptSummary]:
+    """Return all concepts, in the order of their numbers."""
+    concepts = model.bundle.concepts
+    exemplars = Exemplars(model, (item_id for concept in concepts for item_id in concept.exemplars[:CONCEPT_EXEMPLARS]))
+    return [ConceptSummary.model_validate(concept_fields(concept, exemplars)) for concept in concepts]
+
+
+def concept_dimensions(concept: Concept, exemplars: Exemplars) -> list[ConceptDimension]:
+    """Return the dimensions of a concept, most important first."""
+    return [
+        ConceptDimension(
+            dim=dimension.dim,
+            id=dimension.id,
+            importance=dimension.importance,
+            strength=dimension.strength,
+            low_label=dimension.low.label,
+            high_label=dimension.high.label,
+            low_exemplars=exemplars.first(dimension.low.exemplars, END_EXEMPLARS),
+            high_exemplars=exemplars.first(dimension.high.exemplars, END_EXEMPLARS),
+        )
+        for dimension in concept.dimensions
+    ]
+
+
+def exemplars_of(model: LoadedModel, concept: Concept) -> Exemplars:
+    """Fetch the exemplars of a concept and of both ends of all its dimensions."""
+    ends = [end for dimension in concept.dimensions for end in (dimension.low, dimension.high)]
+    item_ids = [*concept.exemplars[:CONCEPT_EXEMPLARS]]
+    for end in ends:
+        item_ids.extend(end.exemplars[:END_EXEMPLARS])
+    return Exemplars(model, item_ids)

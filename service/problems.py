@@ -1,0 +1,129 @@
+"""Every error as `application/problem+json` (RFC 9457): ours, FastAPI's, and those nobody foresaw."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, cast
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from macrid.service.errors import InvalidError, Place, ServiceError
+from macrid.service.schemas import FieldError, Problem
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:macrid:problem:"
+
+
+def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    """Render a problem; members that say nothing are left out."""
+    body = problem.model_dump_json(exclude_none=True)
+    return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make an app answer every foreseen error with a problem; `UnforeseenErrors` takes the rest."""
+    app.add_exception_handler(ServiceError, on_service_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+
+
+async def on_service_error(request: Request, error: Exception) -> Response:
+    """Answer one of our own errors."""
+    error = cast(ServiceError, error)
+    errors = None
+    if isinstance(error, InvalidError):
+        errors = [FieldError(place=error.place, field=error.field, message=error.message)]
+    problem = Problem(
+        type=TYPE_PREFIX + error.kind,
+        title=error.title,
+        status=error.status,
+        detail=str(error),
+        errors=errors,
+        model_version=getattr(request.state, "model_version", None),
+    )
+    return problem_response(problem, headers={"Retry-After": "2"} if error.status == 503 else None)
+
+
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    """Answer a request that does not fit its schema: which field, and why; never the value, which may be a history."""
+    errors = [field_error(entry) for entry in cast(RequestValidationError, error).errors()]
+    first = f"{errors[0].field}: {errors[0].message}" if errors[0].field else errors[0].message
+    more = f" (and {len(errors) - 1} more, see errors)" if len(errors) > 1 else ""
+    problem = Problem(
+        type=TYPE_PREFIX + InvalidError.kind,
+        title=InvalidError.title,
+        status=InvalidError.status,
+        detail=first + more,
+        errors=errors,
+    )
+    return problem_response(problem)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the framework itself refuses: unknown paths and methods."""
+    error = cast(HTTPException, error)
+    phrase = HTTPStatus(error.status_code).phrase
+    details = {
+        404: f"there is nothing at this path; {ID_HINT}",
+        405: f"{request.method} is not possible here; the Allow header lists what is",
+    }
+    problem = Problem(
+        type="about:blank",
+        title=phrase,
+        status=error.status_code,
+        detail=details.get(error.status_code, error.detail),
+    )
+    return problem_response(problem, headers=dict(error.headers or {}))
+
+
+ID_HINT = "openapi.json lists all paths, and a slash inside an item id is written %2F"
+
+
+def field_error(entry: dict[str, Any]) -> FieldError:
+    """Turn an entry of pydantic's list of errors into ours."""
+    place, *location = entry["loc"]
+    message = str(entry["msg"])
+    if place == "body" and not location and entry["type"] == "missing":
+        message = "a JSON body is required"
+    return FieldError(place=cast(Place, place), field=field_name(location), message=message[:1].lower() + message[1:])
+
+
+def field_name(location: Sequence[str | int]) -> str:
+    """Write a location the way one would in code: ("history", 3) → "history[3]"."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    return "".join(parts).removeprefix(".")
+
+
+class UnforeseenErrors:
+    """ASGI middleware: an exception nobody foresaw is logged with its trace, and answered without."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._log = structlog.get_logger("macrid.service")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and answer for what goes wrong."""
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception:
+            if scope["type"] != "http" or started:
+                raise
+            self._log.exception("unforeseen error", method=scope["method"], path=scope["path"])
+            problem = Problem(
+                type="about:blank",
+                title=HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
+                status=500,
+                detail="something went wrong on the server; its log says what",
+            )
+            await problem_response(problem)(scope, receive, send)

@@ -1,0 +1,293 @@
+"""The facade: every question the service answers, asked of one loaded model. Knows nothing of HTTP.
+
+recommend, encode                 about a user, from a history
+item, similar, walk, search       about items
+concepts, concept                 about concepts
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from macrid.artifacts.catalogue import CatalogueItem, Picture
+from macrid.service.arrays import Int64Array
+from macrid.service.errors import (
+    InvalidError,
+    NoPictureError,
+    Place,
+    TooLargeError,
+    UnknownConceptError,
+    UnknownDimensionError,
+    UnknownItemError,
+)
+from macrid.service.loaded_model import LoadedModel
+from macrid.service.presentation import (
+    component_fields,
+    concept_dimensions,
+    concept_fields,
+    concept_summaries,
+    exemplars_of,
+    ranked_items,
+    summaries,
+    summary,
+    summary_fields,
+    top_dimensions,
+    walk_answer,
+)
+from macrid.service.ranking.similar import most_similar
+from macrid.service.schemas import (
+    Component,
+    ConceptDetail,
+    Concepts,
+    Encoded,
+    EncodedComponent,
+    ItemDetail,
+    ItemsFound,
+    ItemsQuery,
+    RankingUsed,
+    Recommendations,
+    RecommendRequest,
+    SimilarItem,
+    SimilarItems,
+    WalkAnswer,
+    WalkQuery,
+)
+from macrid.service.walk import walk
+
+TOP_DIMENSIONS = 10
+# M · K that one core scores in one to two milliseconds (20,000 items, 7 concepts, 100 dimensions: 1.8 ms).
+SCORES_IN_A_MILLISECOND = 150_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request may ask for; see `settings.py`."""
+
+    max_history: int = 2000
+    max_exclude: int = 10_000
+    max_n: int = 1000
+
+
+class Recommender:
+    """Answers from one loaded model. Reads only, so any number of threads may ask at once."""
+
+    def __init__(self, model: LoadedModel, limits: Limits) -> None:
+        """Take a model and the limits of a request."""
+        self.model = model
+        self._limits = limits
+
+    @property
+    def version(self) -> str:
+        """The model version that every answer carries."""
+        return self.model.version
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether a recommendation takes about a millisecond, so that nobody minds waiting for it."""
+        items, concepts, _ = self.model.shape
+        return items * concepts <= SCORES_IN_A_MILLISECOND
+
+    # About a user
+
+    def recommend(self, request: RecommendRequest) -> Recommendations:
+        """Rank items for a history; with nothing known of the user, the most popular ones.
+
+        Raises:
+            TooLargeError: the history or the excluded items are more than the limits allow.
+            InvalidError: n is.
+        """
+        self._check_n("body", request.n)
+        self._check_length("exclude", request.exclude, self._limits.max_exclude)
+        history, unknown = self._look_up_history(request.history)
+        excluded = self._look_up(request.exclude)
+        if request.exclude_history:
+            excluded = np.union1d(excluded, history)
+        if not len(history):
+            return self._recommend_popular(request.n, excluded, unknown)
+        encoding = self.model.encoder.encode(history)
+        ranking = self.model.ranker.rank(encoding.components, request.n, excluded)
+        return Recommendations(
+            model_version=self.version,
+            fallback=None,
+            unknown_items=unknown,
+            components=[Component.model_validate(fields) for fields in component_fields(self.model, encoding)],
+            items=ranked_items(self.model, ranking.indices, ranking.concepts, ranking.scores.tolist()),
+            ranking=RankingUsed(ranker=self.model.ranker.name, certified=ranking.certified),
+        )
+
+    def encode(self, history: Sequence[str]) -> Encoded:
+        """Encode a history into components; there are none when no id is known.
+
+        Raises:
+            TooLargeError: the history is longer than the limits allow.
+        """
+        known, unknown = self._look_up_history(history)
+        components = []
+        if len(known):
+            encoding = self.model.encoder.encode(known)
+            components = [
+                EncodedComponent.model_validate({**fields, "vector": vector})
+                for fields, vector in zip(
+                    component_fields(self.model, encoding), encoding.components.tolist(), strict=True
+                )
+            ]
+        return Encoded(model_version=self.version, unknown_items=unknown, components=components)
+
+    # About items
+
+    def search(self, query: ItemsQuery) -> ItemsFound:
+        """Find items by words, or list them by popularity."""
+        if query.q.strip():
+            result = self.model.bundle.catalogue.search(query.q, limit=query.limit, offset=query.offset)
+            total, indices = result.total, list(result.indices)
+        else:
+            total = len(self.model.by_popularity)
+            indices = self.model.by_popularity[query.offset : query.offset + query.limit].tolist()
+        return ItemsFound(model_version=self.version, total=total, items=summaries(self.model, indices))
+
+    def item(self, item_id: str) -> ItemDetail:
+        """Return an item with its concept weights and the dimensions on which it stands out.
+
+        Raises:
+            UnknownItemError: no item has this id.
+        """
+        item = self._find(item_id)
+        bundle = self.model.bundle
+        return ItemDetail.model_validate(
+            {
+                **summary_fields(self.model, item),
+                "model_version": self.version,
+                "popularity": int(bundle.popularity[item.index]),
+                "concept_weights": bundle.concept_weights[item.index].tolist(),
+                "top_dimensions": top_dimensions(self.model, item.index, TOP_DIMENSIONS),
+            }
+        )
+
+    def similar(self, item_id: str, n: int) -> SimilarItems:
+        """Return the items whose embeddings are nearest to an item's.
+
+        Raises:
+            UnknownItemError: no item has this id.
+            InvalidError: n is more than the limits allow.
+        """
+        self._check_n("query", n)
+        item = self._find(item_id)
+        neighbours, cosines = most_similar(self.model.item_embeddings, item.index, n)
+        items = self.model.bundle.catalogue.items(neighbours.tolist())
+        return SimilarItems(
+            model_version=self.version,
+            item=summary(self.model, item),
+            items=[
+                SimilarItem.model_validate({**summary_fields(self.model, neighbour), "similarity": cosine})
+                for neighbour, cosine in zip(items, cosines.tolist(), strict=True)
+            ],
+        )
+
+    def picture(self, item_id: str) -> Picture:
+        """Return an item's picture.
+
+        Raises:
+            UnknownItemError: no item has this id.
+            NoPictureError: it has none.
+        """
+        picture = self.model.bundle.catalogue.picture(self._find(item_id).index)
+        if picture is None:
+            raise NoPictureError(item_id)
+        return picture
+
+    def walk_from_item(self, item_id: str, query: WalkQuery) -> WalkAnswer:
+        """Walk from an item along one dimension, over the items of its concept.
+
+        Raises:
+            UnknownItemError: no item has this id.
+            UnknownDimensionError: there is no such dimension.
+        """
+        item = self._find(item_id)
+        _, _, dimensions = self.model.shape
+        if not 0 <= query.dim < dimensions:
+            raise UnknownDimensionError(query.dim, dimensions)
+        concept = int(self.model.main_concepts[item.index])
+        members = self.model.members(concept)
+        found = walk(
+            self.model.item_embeddings[item.index],
+            query.dim,
+            concept=concept,
+            prototypes=self.model.bundle.prototypes,
+            item_embeddings=self.model.item_embeddings,
+            members=members,
+            candidates=members[members != item.index],
+            steps=query.steps,
+            beam=query.beam,
+            gamma=query.gamma,
+        )
+        return walk_answer(self.model, item, concept, query.dim, found)
+
+    # About concepts
+
+    def concepts(self) -> Concepts:
+        """Return all concepts with their exemplars."""
+        return Concepts(model_version=self.version, concepts=concept_summaries(self.model))
+
+    def concept(self, concept: int) -> ConceptDetail:
+        """Return a concept with its dimensions, most important first.
+
+        Raises:
+            UnknownConceptError: there is no such concept.
+        """
+        concepts = self.model.bundle.concepts
+        if not 0 <= concept < len(concepts):
+            raise UnknownConceptError(concept, len(concepts))
+        chosen = concepts[concept]
+        exemplars = exemplars_of(self.model, chosen)
+        return ConceptDetail.model_validate(
+            {
+                **concept_fields(chosen, exemplars),
+                "model_version": self.version,
+                "dimensions": concept_dimensions(chosen, exemplars),
+            }
+        )
+
+    # Shared by several
+
+    def _recommend_popular(self, n: int, excluded: Int64Array, unknown: list[str]) -> Recommendations:
+        head = self.model.by_popularity[: n + len(excluded)]
+        chosen = head[~np.isin(head, excluded)][:n]
+        return Recommendations(
+            model_version=self.version,
+            fallback="popular",
+            unknown_items=unknown,
+            components=[],
+            items=ranked_items(self.model, chosen, self.model.main_concepts[chosen], [None] * len(chosen)),
+            ranking=RankingUsed(ranker="popularity", certified=True),
+        )
+
+    def _look_up_history(self, history: Sequence[str]) -> tuple[Int64Array, list[str]]:
+        """Return the known items of a history, sorted and without repeats, and the ids that are not known."""
+        self._check_length("history", history, self._limits.max_history)
+        distinct = list(dict.fromkeys(history))
+        known = self.model.bundle.catalogue.indices(distinct)
+        return as_indices(known.values()), [item_id for item_id in distinct if item_id not in known]
+
+    def _look_up(self, item_ids: Sequence[str]) -> Int64Array:
+        """Return the known items among some ids, sorted and without repeats."""
+        return as_indices(self.model.bundle.catalogue.indices(item_ids).values() if item_ids else ())
+
+    def _find(self, item_id: str) -> CatalogueItem:
+        index = self.model.bundle.catalogue.indices([item_id]).get(item_id)
+        if index is None:
+            raise UnknownItemError(item_id)
+        return self.model.bundle.catalogue.item(index)
+
+    def _check_n(self, place: Place, n: int) -> None:
+        if n > self._limits.max_n:
+            raise InvalidError(place, "n", f"at most {self._limits.max_n} items can be asked for at once")
+
+    def _check_length(self, field: str, item_ids: Sequence[str], limit: int) -> None:
+        if len(item_ids) > limit:
+            raise TooLargeError(f"{field} holds {len(item_ids)} item ids, this server accepts at most {limit}")
+
+
+def as_indices(values: Iterable[int]) -> Int64Array:
+    """Return item indices sorted and without repeats."""
+    return np.unique(np.fromiter(values, dtype=np.int64))

@@ -1,0 +1,29 @@
+"""Concepts: `GET /concepts`, `GET /concepts/{concept}`. Plain functions, for the reason given in `items.py`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from macrid.service.conditional import UnlessKnown
+from macrid.service.current import CurrentRecommender
+from macrid.service.documentation import not_modified, problems
+from macrid.service.schemas import ConceptDetail, Concepts
+
+router = APIRouter(tags=["Concepts"], responses=not_modified())
+
+
+@router.get("/concepts", summary="List the concepts", dependencies=[UnlessKnown], responses=problems(503))
+def list_concepts(recommender: CurrentRecommender) -> Concepts:
+    """Return all concepts, each with its size and the items that show it best."""
+    return recommender.concepts()
+
+
+@router.get(
+    "/concepts/{concept}", summary="Look at a concept", dependencies=[UnlessKnown], responses=problems(404, 422, 503)
+)
+def get_concept(
+    concept: Annotated[int, Path(description="Number of the concept, 0-based.", examples=[2])],
+    recommender: CurrentRecommender,
+) -> ConceptDetail:
+    """Return a concept with its dimensions, most important first, each with its two ends."""
+    return recommender.concept(concept)

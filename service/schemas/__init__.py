@@ -1,0 +1,73 @@
+"""What goes over the wire: requests and answers, with examples. This package is the vocabulary of the API.
+
+The facade answers in these terms, so there is one description of an answer and not two to keep equal.
+"""
+
+from macrid.service.schemas.base import MAX_ITEM_ID_LENGTH, Answer, ItemId, Part, Request
+from macrid.service.schemas.concepts import ConceptDetail, ConceptDimension, Concepts, ConceptSummary
+from macrid.service.schemas.items import (
+    ItemDetail,
+    ItemsFound,
+    ItemsQuery,
+    ItemSummary,
+    SimilarItem,
+    SimilarItems,
+    SimilarQuery,
+    TopDimension,
+)
+from macrid.service.schemas.operations import Health, LoadedVersion, Readiness, RefusedVersion, Version
+from macrid.service.schemas.problems import FieldError, Problem
+from macrid.service.schemas.users import (
+    Component,
+    Encoded,
+    EncodedComponent,
+    EncodeRequest,
+    RankedItem,
+    RankerUsed,
+    RankingUsed,
+    Recommendations,
+    RecommendRequest,
+)
+from macrid.service.schemas.walks import BoundedRange, Range, WalkAnswer, WalkQuery, WalkStart, WalkStep
+
+__all__ = [
+    "MAX_ITEM_ID_LENGTH",
+    "Answer",
+    "BoundedRange",
+    "Component",
+    "ConceptDetail",
+    "ConceptDimension",
+    "ConceptSummary",
+    "Concepts",
+    "EncodeRequest",
+    "Encoded",
+    "EncodedComponent",
+    "FieldError",
+    "Health",
+    "ItemDetail",
+    "ItemId",
+    "ItemSummary",
+    "ItemsFound",
+    "ItemsQuery",
+    "LoadedVersion",
+    "Part",
+    "Problem",
+    "Range",
+    "RankedItem",
+    "RankerUsed",
+    "RankingUsed",
+    "Readiness",
+    "RecommendRequest",
+    "Recommendations",
+    "RefusedVersion",
+    "Request",
+    "SimilarItem",
+    "SimilarItems",
+    "SimilarQuery",
+    "TopDimension",
+    "Version",
+    "WalkAnswer",
+    "WalkQuery",
+    "WalkStart",
+    "WalkStep",
+]

@@ -1,0 +1,97 @@
+"""Walks along a dimension."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from macrid.service.schemas.base import Answer, Part, Request
+from macrid.service.schemas.items import ItemSummary
+
+
+class WalkQuery(Request):
+    """Which way to walk, and how."""
+
+    dim: int = Field(examples=[17])
+    """Number of the dimension to walk along, 0-based."""
+    steps: int = Field(default=7, ge=1, le=50)
+    """How many items to walk over; fewer come back where the concept has fewer different values."""
+    beam: int = Field(default=32, ge=1, le=512)
+    """How many partial walks are kept after each step: more is slower and better."""
+    gamma: float | None = Field(default=None, ge=0, le=100, allow_inf_nan=False)
+    """Weight of the steps' likeness to each other, against their likeness to the start. Default: 1/(steps − 1)."""
+
+
+class Range(Part):
+    """A closed range of a coordinate's values; null where it has no end."""
+
+    low: float | None = Field(examples=[-0.21])
+    """Lower end, null if there is none."""
+    high: float | None = Field(examples=[0.19])
+    """Upper end, null if there is none."""
+
+
+class BoundedRange(Part):
+    """A closed range of a coordinate's values."""
+
+    low: float = Field(examples=[-0.18])
+    """Lower end."""
+    high: float = Field(examples=[0.16])
+    """Upper end."""
+
+
+class WalkStart(Part):
+    """Where a walk takes its bearings."""
+
+    value: float = Field(examples=[0.013])
+    """The start's own coordinate."""
+    step: int | None = Field(examples=[3])
+    """The step whose subrange the start falls into; null when it lies outside the walked range."""
+
+
+class WalkStep(Part):
+    """One item of a walk."""
+
+    step: int = Field(examples=[0])
+    """Number of the step, 0-based."""
+    low: float = Field(examples=[-0.18])
+    """Lower edge of the subrange."""
+    high: float = Field(examples=[-0.12])
+    """Upper edge of the subrange."""
+    value: float = Field(examples=[-0.151])
+    """The item's coordinate, within the edges."""
+    similarity: float = Field(examples=[0.91])
+    """Cosine to the start, both without the walked coordinate."""
+    item: ItemSummary
+    """The item."""
+
+
+class WalkAnswer(Answer):
+    """A walk: items that resemble the start and move along one dimension."""
+
+    item: ItemSummary
+    """The item the walk starts from; it is not among the steps."""
+    concept: int = Field(examples=[2])
+    """The concept whose items are walked."""
+    dim: int = Field(examples=[17])
+    """The dimension that is walked."""
+    range: BoundedRange
+    """What is walked."""
+    range_source: Literal["prototype_and_items", "items"]
+    """What limits the range: the prototype and the concept's items together, or the items alone (where another
+    prototype is nearer at the start)."""
+    prototype_range: Range
+    """Where the concept's prototype stays the nearest. Both ends null: nothing limits it, or it is nowhere nearest."""
+    items_range: BoundedRange
+    """Where the concept's items are."""
+    start: WalkStart
+    """Where the walk takes its bearings."""
+    low_label: str | None = Field(examples=["small"])
+    """Name of the low end."""
+    high_label: str | None = Field(examples=["large"])
+    """Name of the high end."""
+    gamma: float = Field(examples=[0.16666666666666666])
+    """The weight that was used, so that the objective can be computed again."""
+    objective: float = Field(examples=[8.4])
+    """Σ similarity to the start + gamma · Σ similarity of all pairs of steps, without the walked coordinate."""
+    steps: list[WalkStep]
+    """The items, coordinates strictly increasing."""
