@@ -198,7 +198,7 @@ def _train(
     if folder.exists():
         raise pipeline.DataError(f"{folder} exists already; name another folder with --out")
     with _progress(config.epochs) as on_epoch:
-        outcome = pipeline.run(given, source, split, config, folder, on_epoch)
+        outcome: Outcome = pipeline.run(given, source, split, config, folder, on_epoch)
     console.print(f"kept epoch {outcome.trained.best_epoch} of {len(outcome.trained.history)}, best on validation")
     _print_table(outcome.table, len(split.test.user_ids))
     console.print(f"bundle {outcome.manifest.model_version} written to {folder}")

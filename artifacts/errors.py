@@ -1,9 +1,9 @@
 """Errors of the contract.
 
-    ArtifactError            anything below
-    ├── BundleError          a bundle cannot be written, or is refused: the message names the file and what was expected
-    ├── CatalogueError       a catalogue cannot be written or asked: the message names the column or item
-    └── StoreError           a version cannot be published, found or rolled back to
+ArtifactError            anything below
+├── BundleError          a bundle cannot be written, or is refused: the message names the file and what was expected
+├── CatalogueError       a catalogue cannot be written or asked: the message names the column or item
+└── StoreError           a version cannot be published, found or rolled back to
 """
 
 

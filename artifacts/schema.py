@@ -34,9 +34,15 @@ ARRAYS: dict[str, ArraySpec] = {
     "item_embeddings": ArraySpec(np.float32, ("M", "d"), "h_i, the decoder's items; unit rows"),
     "context_embeddings": ArraySpec(np.float32, ("M", "d"), "t_i, the encoder's items"),
     "prototypes": ArraySpec(np.float32, ("K", "d"), "m_k; unit rows"),
-    "concept_weights": ArraySpec(np.float32, ("M", "K"), "c_{i,k} = softmax_k(<h_i, m_k> / temperature); rows sum to 1"),
+    "concept_weights": ArraySpec(
+        np.float32, ("M", "K"), "c_{i,k} = softmax_k(<h_i, m_k> / temperature); rows sum to 1"
+    ),
     "input_bias": ArraySpec(np.float32, ("d",), "added before the encoder's tanh"),
-    "mean_weight": ArraySpec(np.float32, ("d", "d"), "encoder's last layer, the half for the mean: a = tanh(x + input_bias) @ mean_weight + mean_bias"),
+    "mean_weight": ArraySpec(
+        np.float32,
+        ("d", "d"),
+        "encoder's last layer, the half for the mean: a = tanh(x + input_bias) @ mean_weight + mean_bias",
+    ),
     "mean_bias": ArraySpec(np.float32, ("d",), "see mean_weight"),
     "popularity": ArraySpec(np.int64, ("M",), "how many training users have the item"),
 }

@@ -121,7 +121,7 @@ class MacridVAE(nn.Module):
         z = F.normalize(components, dim=2)
         cosines = z.flatten(0, 1) @ unit_items.T  # (K·B, M)
         logits = cosines.view(*z.shape[:2], -1) / self.config.temperature + log_concept_weights.T[:, None, :]
-        return logits.logsumexp(dim=0)
+        return torch.logsumexp(logits, dim=0)
 
     @torch.no_grad()
     def components(self, histories: Histories) -> Tensor:

@@ -1,6 +1,7 @@
 """The whole of the trainer in one reading: source → split → train → evaluate → export."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,8 @@ def load_source(given: str, options: SourceOptions) -> Source:
         "min_rating": options.min_rating,
         "min_user_items": options.min_user_items,
     }
-    return Source(options.name or path.name.split(".")[0], interactions, items, settings)
+    name = options.name or re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-") or "clicks"
+    return Source(name, interactions, items, settings)
 
 
 def training_config(given: str, overrides: Mapping[str, object]) -> TrainingConfig:
