@@ -2,6 +2,7 @@
 import { computed, effect } from "../vendor/signals.js";
 import { findItems, getConcepts, getItem, getSimilar, getVersion, getWalk, modelVersion, recommend } from "./api.js";
 import { learn, remember } from "./catalogue.js";
+import { firstToWalk } from "./dimensions.js";
 import { createResource } from "./resource.js";
 import { findSpecimen } from "./specimen.js";
 import { amount, history, opened, query, view } from "./state.js";
@@ -43,9 +44,7 @@ export const walkedDimension = computed(() => {
   if (opened.value.dim !== null) return opened.value.dim;
   const detail = item.state.value.data;
   if (detail?.item_id !== opened.value.itemId) return null;
-  const strongest = detail.top_dimensions;
-  const named = strongest.slice(0, 3).find(({ low, high }) => low && high);
-  return (named ?? strongest[0])?.dim ?? null;
+  return firstToWalk(detail.top_dimensions)?.dim ?? null;
 });
 
 const openedId = computed(() => opened.value?.itemId ?? null);

@@ -4,6 +4,9 @@ import { signal } from "../vendor/signals.js";
 /** How many items a ranking shows at first, and how many "Show more" adds. */
 export const PAGE = 24;
 
+/** How many items a ranking shows at most: who has looked at these will not find it further down. */
+export const MOST = 240;
+
 /** Item ids, in the order they were clicked. @type {import("../vendor/signals.js").Signal<string[]>} */
 export const history = signal([]);
 

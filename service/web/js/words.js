@@ -11,9 +11,3 @@ export function percent(share) {
 }
 
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
-
-/** "small ↔ large", or the dimension's number where the evidence names nothing. */
-export function dimensionName({ dim, low, high }) {
-  if (!low && !high) return `Dimension ${dim}`;
-  return `${low ?? "no clear name"} ↔ ${high ?? "no clear name"}`;
-}

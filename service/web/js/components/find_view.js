@@ -39,7 +39,7 @@ function Popular() {
     <h2 id="popular-title" class="section-title">${introduced.value ? "Or click a few things you like" : "Popular"}</h2>
     ${!data && html`<${GridSkeleton} count=${12} />`}
     ${data?.items.length === 0 && html`<${Nothing} title="The catalogue is empty">This model knows no items.<//>`}
-    ${data && html`<${Grid} items=${data.items} label="Popular items" draw=${(item) => html`<${FoundCard} item=${item} />`} />`}
+    ${data && html`<${Grid} items=${data.items} label="Popular items" card=${FoundCard} />`}
   </section>`;
 }
 
@@ -47,6 +47,6 @@ function Shelf({ concept, label, size, exemplars }) {
   const titleId = `shelf-${concept}`;
   return html`<section class="section" aria-labelledby=${titleId}>
     <h2 id=${titleId} class="section-title"><${ConceptMark} concept=${concept} /> ${label} <small>${plural(size, "item")}</small></h2>
-    <${Grid} items=${exemplars} label=${label} draw=${(item) => html`<${FoundCard} item=${item} />`} />
+    <${Grid} items=${exemplars} label=${label} card=${FoundCard} />
   </section>`;
 }

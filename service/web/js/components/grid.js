@@ -1,13 +1,26 @@
-/** Cards in rows, walked through with the arrow keys. */
+/** Cards in rows: one stop for the Tab key, walked through with the arrow keys. */
+import { useState } from "../../vendor/hooks.js";
 import { arrowKeys } from "../focus.js";
 import { html } from "../html.js";
 import { useGlide } from "../motion.js";
 
-/** `draw` makes the card of one item; `label` names the list for screen readers. */
-export function Grid({ items, label, draw, busy = false }) {
+/**
+ * @param {{items: object[], label: string, card: Function, busy?: boolean}} props
+ *   `card` is the component that draws one item; its controls take the tab index it is given. `label` is for screen readers.
+ */
+export function Grid({ items, label, card, busy = false }) {
   const container = useGlide();
-  return html`<ol class="grid" ref=${container} aria-label=${label} aria-busy=${busy} onKeyDown=${arrowKeys(".card-picture")}>
-    ${items.map((item) => html`<li key=${item.item_id} data-key=${item.item_id}>${draw(item)}</li>`)}
+  const [visited, setVisited] = useState(null);
+  const stop = items.some((item) => item.item_id === visited) ? visited : items[0]?.item_id;
+  return html`<ol
+    class="grid"
+    ref=${container}
+    aria-label=${label}
+    aria-busy=${busy}
+    onKeyDown=${arrowKeys(".card-picture")}
+    onFocusIn=${(event) => setVisited(event.target.closest("li").dataset.key)}
+  >
+    ${items.map((item) => html`<li key=${item.item_id} data-key=${item.item_id}><${card} item=${item} tabIndex=${item.item_id === stop ? 0 : -1} /></li>`)}
   </ol>`;
 }
 

@@ -47,6 +47,7 @@ function SearchField() {
       aria-label="Search for items"
       autocomplete="off"
       spellcheck="false"
+      maxlength="200"
       value=${query.value}
       onInput=${(event) => search(event.target.value)}
       onKeyDown=${(event) => event.key === "ArrowDown" && enterResults(event)}

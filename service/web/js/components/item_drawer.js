@@ -93,6 +93,6 @@ function Similar() {
     <h3 id="similar-title" class="section-title">Most alike</h3>
     ${status === "failed" && html`<${Failure} error=${error} retry=${similar.retry} />`}
     ${!data && status === "loading" && html`<${GridSkeleton} count=${4} />`}
-    ${data && html`<${Grid} items=${data.items} label="Similar items" busy=${status === "loading"} draw=${(there) => html`<${ListedCard} item=${there} />`} />`}
+    ${data && html`<${Grid} items=${data.items} label="Similar items" busy=${status === "loading"} card=${ListedCard} />`}
   </section>`;
 }

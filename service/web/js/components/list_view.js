@@ -2,7 +2,7 @@
 import { conceptLabel, recommendation } from "../data.js";
 import { html } from "../html.js";
 import { clearHistory, show } from "../navigation.js";
-import { amount, history, PAGE, spotlight } from "../state.js";
+import { amount, history, MOST, PAGE, spotlight } from "../state.js";
 import { ListedCard } from "./card.js";
 import { Failure, Nothing } from "./failure.js";
 import { Grid, GridSkeleton } from "./grid.js";
@@ -34,13 +34,13 @@ function History() {
 function Ranking() {
   const { status, data, error } = recommendation.state.value;
   return html`<section class="ranking" aria-labelledby="ranking-title">
-    <h2 id="ranking-title" class="section-title">Your list <small role="status">${describe(data)}</small></h2>
+    <h2 id="ranking-title" class="section-title">Your list <small aria-live="polite">${describe(data)}</small></h2>
     ${status === "failed" && html`<${Failure} error=${error} retry=${recommendation.retry} />`}
     ${!data && status !== "failed" && html`<${GridSkeleton} count=${12} />`}
     ${data?.fallback && html`<p class="hint">This model knows nothing of your history, so this is simply what is popular.</p>`}
     ${data?.items.length === 0 && html`<${Nothing} title="Nothing left to recommend">Your history holds everything this model knows.<//>`}
-    ${data && html`<${Grid} items=${data.items} label="Recommendations, best first" busy=${status === "loading"} draw=${(item) => html`<${ListedCard} item=${item} note=${item.rank} />`} />`}
-    ${data?.items.length >= amount.value && html`<button class="button show-more" onClick=${() => (amount.value += PAGE)}>Show more</button>`}
+    ${data && html`<${Grid} items=${data.items} label="Recommendations, best first" busy=${status === "loading"} card=${ListedCard} />`}
+    ${data?.items.length >= amount.value && amount.value < MOST && html`<button class="button show-more" onClick=${() => (amount.value += PAGE)}>Show more</button>`}
   </section>`;
 }
 

@@ -13,11 +13,11 @@ export const RESULTS = 48;
 export function SearchResults() {
   const { status, data, error } = found.state.value;
   return html`<section class="section" aria-labelledby="results-title">
-    <h2 id="results-title" class="section-title" role="status">${summarise(status, data)}</h2>
+    <h2 id="results-title" class="section-title" aria-live="polite">${summarise(status, data)}</h2>
     ${status === "failed" && html`<${Failure} error=${error} retry=${found.retry} />`}
     ${!data && status === "loading" && html`<${GridSkeleton} count=${12} />`}
     ${data?.items.length === 0 && html`<p class="hint">Try another word, or only the beginning of one.</p>`}
-    ${data && html`<${Grid} items=${data.items} label="Search results" busy=${status === "loading"} draw=${(item) => html`<${FoundCard} item=${item} />`} />`}
+    ${data && html`<${Grid} items=${data.items} label="Search results" busy=${status === "loading"} card=${FoundCard} />`}
   </section>`;
 }
 

@@ -1,9 +1,10 @@
 /** Walking an item along one of its dimensions: choose the dimension, see the strip, go on from any frame. */
 import { conceptLabel, walk, walkedDimension } from "../data.js";
+import { dimensionName, strongestFirst } from "../dimensions.js";
 import { arrowKeys } from "../focus.js";
 import { html } from "../html.js";
 import { chooseDimension } from "../navigation.js";
-import { dimensionName, percent } from "../words.js";
+import { percent } from "../words.js";
 import { Failure, Nothing } from "./failure.js";
 import { WalkStrip } from "./walk_strip.js";
 
@@ -11,14 +12,15 @@ import { WalkStrip } from "./walk_strip.js";
 const LITTLE = 0.15;
 const FRAMES = 7;
 
-/** `detail` is the item with its `top_dimensions`, strongest first. */
+/** `detail` is the item with its `top_dimensions`. */
 export function Walk({ detail }) {
   const chosen = walkedDimension.value;
-  const dimensions = withChosen(detail.top_dimensions, chosen);
+  const strongest = strongestFirst(detail.top_dimensions);
+  const dimensions = withChosen(strongest, chosen);
   return html`<section class="walk" aria-labelledby="walk-title">
     <h3 id="walk-title" class="section-title">Turn one dimension <small>all else stays as alike as it can</small></h3>
     <${DimensionPicker} dimensions=${dimensions} chosen=${chosen} />
-    <${Strip} dimension=${dimensions.find(({ dim }) => dim === chosen)} strongest=${detail.top_dimensions[0]} />
+    <${Strip} dimension=${dimensions.find(({ dim }) => dim === chosen)} strongest=${strongest[0]} />
   </section>`;
 }
 
@@ -31,13 +33,12 @@ function withChosen(dimensions, chosen) {
 }
 
 function DimensionPicker({ dimensions, chosen }) {
-  return html`<div class="dimensions" role="radiogroup" aria-label="Dimension, strongest first" onKeyDown=${arrowKeys("[role=radio]")}>
+  return html`<div class="dimensions" role="group" aria-label="Dimensions, strongest first" onKeyDown=${arrowKeys(".dimension")}>
     ${dimensions.map(
       (dimension) => html`<button
         key=${dimension.dim}
         class="dimension"
-        role="radio"
-        aria-checked=${dimension.dim === chosen}
+        aria-pressed=${dimension.dim === chosen}
         data-nameless=${!dimension.low && !dimension.high}
         onClick=${() => chooseDimension(dimension.dim)}
       >
