@@ -16,6 +16,7 @@ from macrid.service.settings import Settings
 from tests.support.bundles import make_bundle
 
 PATIENCE = 5_000  # milliseconds
+PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'  # stands for the addresses in the catalogue
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -69,6 +70,7 @@ def page(browser: Browser, expected_errors: list[str]) -> Iterator[Page]:
     """A fresh browser window; whatever it complains about in its console fails the test."""
     with browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce") as context:
         context.set_default_timeout(PATIENCE)
+        context.route("https://example.org/**", lambda route: route.fulfill(content_type="image/svg+xml", body=PICTURE))
         page = context.new_page()
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Error, Locator, Page, Request, Route, expect
 
 from macrid.service.page import WEB
 
@@ -16,16 +16,17 @@ pytestmark = pytest.mark.slow
 FIRST_LOAD = 200_000  # bytes, compressed, without pictures
 
 
-def test_the_page_loads_small_and_from_its_own_server_only(page: Page, address: str) -> None:
-    foreign: list[str] = []
-    page.on("request", lambda request: None if request.url.startswith(address) else foreign.append(request.url))
+def test_the_page_loads_small_and_nothing_but_pictures_from_elsewhere(page: Page, address: str) -> None:
+    requests: list[Request] = []
+    page.on("request", lambda request: requests.append(request))
     page.goto(address, wait_until="networkidle")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Your taste, in parts.")
     sizes = page.evaluate(
         """() => performance.getEntries().filter((entry) => entry.encodedBodySize && entry.initiatorType !== "img")
                             .map((entry) => entry.encodedBodySize)"""
     )
-    assert foreign == []
+    elsewhere = {request.resource_type for request in requests if not request.url.startswith(address)}
+    assert elsewhere <= {"image"}
     assert 0 < sum(sizes) < FIRST_LOAD
 
 
@@ -112,26 +113,36 @@ def test_removing_an_item_changes_the_list_and_removing_the_last_leads_back(page
     expect(page.get_by_role("heading", level=1)).to_contain_text("Your taste, in parts.")
 
 
-def test_a_walk_shows_its_steps_in_order_and_any_of_them_leads_on(page: Page, address: str) -> None:
+def test_a_walk_shows_its_steps_in_order_around_its_start(page: Page, address: str) -> None:
     item = items(page, address)[0]["item_id"]
-    dim = page.request.get(f"{address}items/{quote(item, safe='')}").json()["top_dimensions"][0]["dim"]
-    page.goto(address + fragment([], item=item, dim=dim))
+    detail = page.request.get(f"{address}items/{quote(item, safe='')}").json()
+    dim = detail["top_dimensions"][0]["dim"]
     walk = page.request.get(f"{address}items/{quote(item, safe='')}/walk?dim={dim}").json()
-    titles = [step["item"]["title"] for step in walk["steps"]]
-    frames = page.locator("dialog .frame")
-    expect(frames).to_have_count(len(titles))
-    for place, title in enumerate(titles):
-        expect(frames.nth(place)).to_contain_text(title)
-    if walk["start"]["step"] is not None:
-        expect(frames.nth(walk["start"]["step"]).locator(".tick[data-start=true]")).to_have_count(1)
+    page.goto(address + fragment([], item=item, dim=dim))
+    values = {step["item"]["title"]: step["value"] for step in walk["steps"]} | {
+        detail["title"]: walk["start"]["value"]
+    }
+    expect(page.locator("dialog .frame")).to_have_count(len(walk["steps"]) + 1)
+    shown = [text.removeprefix("Start ") for text in page.locator("dialog .frame-title").all_inner_texts()]
+    assert shown == sorted(values, key=values.__getitem__)
+    expect(page.locator("dialog .frame[data-start=true] .frame-title")).to_have_text(f"Start {detail['title']}")
     ends = page.locator("dialog .walk-ends span")
     expect(ends.first).to_have_text(walk["low_label"] or "no clear name")
     expect(ends.last).to_have_text(walk["high_label"] or "no clear name")
-    away = next(place for place, step in enumerate(walk["steps"]) if step["item"]["item_id"] != item)
-    frames.nth(away).get_by_role("button").click()
-    expect(page.locator("#item-title")).to_have_text(titles[away])
+
+
+def test_a_walk_goes_on_from_any_frame_and_back_again(page: Page, address: str) -> None:
+    item = items(page, address)[0]
+    page.goto(address + fragment([], item=item["item_id"]))
+    last = page.locator("dialog .frame[data-start=false]").last
+    title = last.locator(".frame-title").inner_text()
+    dimension = page.locator("dialog .dimension[aria-pressed=true]").inner_text()
+    last.get_by_role("button").click()
+    expect(page.locator("#item-title")).to_have_text(title)
+    expect(page.locator("dialog .frame[data-start=true]")).to_contain_text(title)
+    expect(page.locator("dialog .dimension[aria-pressed=true]")).to_have_text(dimension)
     page.get_by_role("button", name="Back").click()
-    expect(page.locator("#item-title")).to_have_text(walk["item"]["title"])
+    expect(page.locator("#item-title")).to_have_text(item["title"])
 
 
 def test_the_address_restores_the_whole_state_and_back_undoes_a_click(

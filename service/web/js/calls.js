@@ -2,12 +2,14 @@
 import { signal } from "../vendor/signals.js";
 
 const KEPT = 12;
+let made = 0;
 
-/** @type {import("../vendor/signals.js").Signal<{method: string, url: string, body: object|undefined, status: number, milliseconds: number}[]>} */
+/** Signal of {number, method, url, body, status, milliseconds}[]; `number` counts the calls since the page was opened. */
 export const calls = signal([]);
 
 export function record(call) {
-  calls.value = [call, ...calls.peek()].slice(0, KEPT);
+  made += 1;
+  calls.value = [{ ...call, number: made }, ...calls.peek()].slice(0, KEPT);
 }
 
 /** The call as a command for a POSIX shell. */

@@ -29,6 +29,7 @@ export function show(nextView) {
 }
 
 export function openItem(itemId, dim = null) {
+  if (opened.peek()?.itemId === itemId) return;
   batch(() => {
     depth.value = opened.peek() ? depth.peek() + 1 : 0;
     opened.value = { itemId, dim };

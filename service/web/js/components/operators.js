@@ -31,7 +31,7 @@ function Panel() {
   return html`<section aria-labelledby="calls-title">
       <h2 id="calls-title">What the page asked</h2>
       <ul class="calls">
-        ${calls.value.map((made, place) => html`<li key=${place}><button aria-pressed=${made === call} onClick=${() => setChosen(made)}><code>${nameOf(made)}</code><span>${made.status}</span><span>${timeOf(made)}</span></button></li>`)}
+        ${calls.value.map((made) => html`<li key=${made.number}><button aria-pressed=${made === call} onClick=${() => setChosen(made)}><code>${nameOf(made)}</code><span>${made.status}</span><span>${timeOf(made)}</span></button></li>`)}
       </ul>
       <pre class="command" tabindex="0">${command}</pre>
       <button class="button" onClick=${() => copy(command, "The command is copied.")}>Copy the command</button>

@@ -13,7 +13,7 @@ const EXEMPLARS = 4;
 
 export function Taste() {
   const { status, data } = recommendation.state.value;
-  const components = strongestFirst(data?.components ?? []);
+  const components = data?.fallback ? withoutEvidence(conceptList.value) : strongestFirst(data?.components ?? []);
   const [strong, faint] = split(components);
   return html`<section class="taste" aria-labelledby="taste-title">
     <h2 id="taste-title" class="section-title">Your taste</h2>
@@ -51,6 +51,11 @@ function Faint({ components }) {
       ${components.map(({ concept, label, share }) => html`<li key=${concept}><${ConceptMark} concept=${concept} />${label}<span>${percent(share)}</span></li>`)}
     </ul>
   </div>`;
+}
+
+/** Nothing of the history is known: every concept is one that nothing speaks for. */
+function withoutEvidence(concepts) {
+  return concepts.map(({ concept, label }) => ({ concept, label, share: 0 }));
 }
 
 function split(components) {

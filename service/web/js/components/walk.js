@@ -10,7 +10,7 @@ import { WalkStrip } from "./walk_strip.js";
 
 /** A dimension this much weaker than the item's strongest does little. */
 const LITTLE = 0.15;
-const FRAMES = 7;
+const FRAMES = 8;
 
 /** `detail` is the item with its `top_dimensions`. */
 export function Walk({ detail }) {

@@ -1,6 +1,7 @@
-/** A walk as a strip of pictures: the named ends, a frame for every step, and a line with a mark where it started. */
+/** A walk as a strip of pictures: the named ends, a frame for every step, and where among them it started. */
 import { useLayoutEffect, useRef } from "../../vendor/hooks.js";
 import { arrowKeys } from "../focus.js";
+import { framesOf } from "../frames.js";
 import { html } from "../html.js";
 import { openItem } from "../navigation.js";
 import { Picture } from "./picture.js";
@@ -9,39 +10,38 @@ const NAMELESS = "no clear name";
 
 /** `walk` is the API's answer; `titled` writes every item's title under its picture. */
 export function WalkStrip({ walk, titled = false }) {
-  const frames = useRef(null);
-  useLayoutEffect(() => showStart(frames.current), [walk]);
+  const strip = useRef(null);
+  useLayoutEffect(() => showStart(strip.current), [walk]);
+  const frames = framesOf(walk);
   return html`<div class="walk-ends">
       <span data-nameless=${!walk.low_label}>${walk.low_label ?? NAMELESS}</span>
       <span data-nameless=${!walk.high_label}>${walk.high_label ?? NAMELESS}</span>
     </div>
-    <div class="strip-window" ref=${frames}>
-      <ol class="strip" style=${{ "--steps": walk.steps.length }} aria-label="The walk, step by step" onKeyDown=${arrowKeys(".frame-picture")}>
-        ${walk.steps.map((step) => html`<${Frame} key=${step.step} ...${step} walk=${walk} titled=${titled} />`)}
+    <div class="strip-window" ref=${strip}>
+      <ol class="strip" style=${{ "--frames": frames.length }} aria-label="The walk, from its low end" onKeyDown=${arrowKeys(".frame-picture")}>
+        ${frames.map((frame) => html`<${Frame} ...${frame} key=${frame.key} dim=${walk.dim} titled=${titled} />`)}
       </ol>
     </div>`;
 }
 
 /** Where the strip is wider than its window, as on a phone, it begins with the start in the middle. */
-function showStart(frames) {
-  const start = frames.querySelector("[data-start=true]");
-  if (start) frames.scrollLeft = start.offsetLeft - (frames.clientWidth - start.offsetWidth) / 2;
+function showStart(strip) {
+  const start = strip.querySelector("[data-start=true]");
+  strip.scrollLeft = start.offsetLeft - (strip.clientWidth - start.offsetWidth) / 2;
 }
 
-/** The steps hold equally many items, so the line is one of ranks, not of values; the mark stands in the start's own step. */
-function Frame({ step, item, walk, titled }) {
-  const isStart = item.item_id === walk.item.item_id;
-  const place = `Step ${step + 1} of ${walk.steps.length}: ${item.title}`;
+/** The ticks stand at even distances: steps hold equally many items, so the line is one of ranks and not of values. */
+function Frame({ item, isStart, dim, titled }) {
   return html`<li class="frame" data-start=${isStart}>
     <button
       class="frame-picture"
-      aria-label=${isStart ? `${place}. The walk starts here` : `${place}. Go on from here`}
+      aria-label=${isStart ? `The walk starts here: ${item.title}` : `Go on from ${item.title}`}
       aria-current=${isStart ? "step" : undefined}
-      onClick=${() => openItem(item.item_id, walk.dim)}
+      onClick=${() => openItem(item.item_id, dim)}
     >
       <${Picture} item=${item} eager=${true} />
     </button>
-    <span class="tick" data-start=${step === walk.start.step} aria-hidden="true"></span>
+    <span class="tick" aria-hidden="true"></span>
     ${titled && html`<span class="frame-title">${isStart && html`<b>Start</b> `}${item.title}</span>`}
   </li>`;
 }
