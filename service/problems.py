@@ -87,8 +87,8 @@ def field_error(entry: dict[str, Any]) -> FieldError:
     """Turn an entry of pydantic's list of errors into ours."""
     place, *location = entry["loc"]
     message = str(entry["msg"])
-    if place == "body" and not location and entry["type"] == "missing":
-        message = "a JSON body is required"
+    if place == "body" and not location:  # pydantic speaks of dictionaries and attributes
+        message = "the body must be a JSON object"
     return FieldError(place=cast(Place, place), field=field_name(location), message=message[:1].lower() + message[1:])
 
 

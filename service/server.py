@@ -27,15 +27,28 @@ def serve(settings: Settings | None = None) -> None:
 def configure_logs(settings: Settings) -> None:
     """Write log lines as text to a terminal, as JSON anywhere else; the setting overrules."""
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(ensure_ascii=False)
+    rendering = text_rendering() if as_text else json_rendering()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if as_text else [structlog.processors.dict_tracebacks]),
-            renderer,
+            *rendering,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+# Traces never show local variables, as both renderers would by themselves: among them are histories.
+
+
+def text_rendering() -> list[structlog.typing.Processor]:
+    """Return the processors that write a line for people."""
+    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+
+
+def json_rendering() -> list[structlog.typing.Processor]:
+    """Return the processors that write a line for programs."""
+    traces = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(traces), structlog.processors.JSONRenderer(ensure_ascii=False)]

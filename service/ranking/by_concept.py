@@ -121,9 +121,12 @@ def read_index(path: Path, items: int, dimensions: int) -> faiss.Index:
     """Map a bundle's index into memory; workers that serve the same bundle share its pages.
 
     Raises:
-        ValueError: it is not a flat inner-product index over `items` vectors of `dimensions` + 1 numbers.
+        ValueError: it cannot be read, or is not a flat inner-product index over `items` vectors of `dimensions` + 1 numbers.
     """
-    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)  # owns the mapping: a downcast alone would dangle
+    try:
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)  # owns the mapping: a downcast alone would dangle
+    except RuntimeError as error:
+        raise ValueError(f"{path}: FAISS cannot read it: {error}") from error
     kind = type(faiss.downcast_index(index))
     is_flat = issubclass(kind, faiss.IndexFlat) and index.metric_type == faiss.METRIC_INNER_PRODUCT
     if not is_flat or (index.ntotal, index.d) != (items, dimensions + 1):

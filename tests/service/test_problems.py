@@ -1,0 +1,55 @@
+"""Errors that no route of ours raises: unknown paths, wrong methods, defects."""
+
+import structlog.testing
+
+from tests.service.conftest import serving
+
+
+class TestUnknownPaths:
+    def test_nothing_there_is_a_problem_too(self, client):
+        answer = client.get("/nothing/here")
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] == "about:blank"
+        assert answer.json()["title"] == "Not Found"
+
+    def test_a_wrong_method_is_405_and_lists_the_right_ones(self, client):
+        answer = client.request("DELETE", "/items")
+        assert answer.status_code == 405
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["allow"] == "GET"
+
+
+class TestDefects:
+    def test_an_unforeseen_error_is_logged_with_its_trace_and_answered_without(self, store_folder, monkeypatch):
+        with serving(store_folder) as client:
+            recommender = client.app.state.reloader.current()
+            monkeypatch.setattr(recommender, "concepts", lambda: 1 / 0)
+            with structlog.testing.capture_logs() as logs:
+                answer = client.get("/concepts")
+        assert answer.status_code == 500
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.json()["detail"] == "something went wrong on the server; its log says what"
+        assert "ZeroDivisionError" not in answer.text
+        assert [(log["event"], log["path"], log["exc_info"]) for log in logs] == [
+            ("unforeseen error", "/concepts", True)
+        ]
+
+
+class TestHeadersOfEveryAnswer:
+    def test_good_answers_and_errors_are_protected_alike(self, client):
+        for path in ("/healthz", "/items", "/nothing/here", "/", "/openapi.json"):
+            headers = client.get(path).headers
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "no-referrer"
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert "cache-control" in headers
+
+    def test_errors_are_never_stored(self, client):
+        assert client.get("/items/nope").headers["cache-control"] == "no-store"
+        assert client.get("/items?limit=0").headers["cache-control"] == "no-store"
+
+    def test_long_answers_are_compressed_for_who_asks(self, client):
+        assert client.get("/items", headers={"accept-encoding": "gzip"}).headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in client.get("/items", headers={"accept-encoding": "identity"}).headers
