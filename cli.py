@@ -143,6 +143,9 @@ def train(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Users per update.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=1e-9, help="Of Adam; default 0.001.")] = None,
     beta: Annotated[float | None, typer.Option(min=0.0, help="Weight of the KL term; default 0.2.")] = None,
+    prior_std: Annotated[
+        float | None, typer.Option(min=1e-6, help="σ₀, the standard deviation of the prior; default 0.075.")
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Of the split and of training: the same seed gives the same bundle.")
     ] = 98765,
@@ -170,6 +173,7 @@ def train(
             "batch_size": batch_size,
             "learning_rate": learning_rate,
             "beta": beta,
+            "prior_std": prior_std,
             "seed": seed,
         },
     )

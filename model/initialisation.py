@@ -17,6 +17,7 @@ from sklearn.cluster import KMeans
 from macrid.model.network import MacridVAE
 
 NEIGHBOURS = 10  # kept for each item in the graph
+LOOP = 1e-3  # of each item to itself, so that an item without neighbours is still a point of the graph
 START_COSINE = (
     0.5  # between an item and its group's prototype at the start: at τ = 0.1 and K = 7 a concept weight of .96
 )
@@ -31,7 +32,10 @@ def start_from_co_clicks(network: MacridVAE, training: sparse.csr_matrix, genera
     prototypes = torch.linalg.qr(directions).Q[:K] if d >= K else F.normalize(directions, dim=1)[:K]  # (K, d)
     scale = network.item_embeddings.norm(dim=1, keepdim=True)  # keep the tables' scale: Adam's steps are relative to it
     with torch.no_grad():
-        noise = F.normalize(network.item_embeddings, dim=1)
+        noise = network.item_embeddings
+        if K < d:  # leave only what says nothing about concepts
+            noise = noise - noise @ prototypes.T @ prototypes
+        noise = F.normalize(noise, dim=1)
         towards = prototypes[torch.from_numpy(groups)]  # (M, d)
         start = F.normalize(START_COSINE * towards + (1 - START_COSINE**2) ** 0.5 * noise, dim=1)
         network.item_embeddings.copy_(start * scale)
@@ -49,9 +53,9 @@ def co_click_groups(training: sparse.csr_matrix, groups: int, seed: int) -> npt.
     Returns:
         (M,) int64 in [0, groups).
     """
-    graph = neighbour_graph(positive_pmi(training), NEIGHBOURS)
+    graph = neighbour_graph(positive_pmi(training), NEIGHBOURS) + LOOP * sparse.identity(training.shape[1])
     degree = np.asarray(graph.sum(axis=1)).ravel()
-    scale = sparse.diags(1.0 / np.sqrt(np.maximum(degree, 1e-12)))
+    scale = sparse.diags(1.0 / np.sqrt(degree))
     rng = np.random.default_rng(seed)
     vectors = min(groups, graph.shape[0] - 1)
     if groups == 1 or vectors < 2:

@@ -13,7 +13,7 @@ from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.initialisation import start_from_co_clicks
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
 from macrid.model.objective import annealed_beta, training_loss
-from macrid.model.splitting import HeldOut, Split
+from macrid.model.splitting import Split
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,12 @@ class Trained:
 def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None] | None = None) -> Trained:
     """Train on the split's training users; keep the epoch that ranks its validation users best.
 
+    Ctrl-C ends training with the best epoch so far, unless there is none yet.
+
     Args:
         split: never looked at: `split.test`.
         config: see `TrainingConfig`.
-        on_epoch: called after every epoch, for progress; may raise KeyboardInterrupt to stop with the best so far.
+        on_epoch: called after every epoch, for progress.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -80,17 +82,21 @@ def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     history: list[Epoch] = []
     best_state, best = copy.deepcopy(network.state_dict()), -1.0
-    for number in range(1, config.epochs + 1):
-        loss = _train_epoch(network, optimizer, split.training, config, number, generator)
-        validation = validate(network, split.validation)
-        is_best = validation.mean("ndcg@100") > best
-        if is_best:
-            best_state, best = copy.deepcopy(network.state_dict()), validation.mean("ndcg@100")
-        history.append(Epoch(number, loss, validation, is_best))
-        if on_epoch is not None:
-            on_epoch(history[-1])
-        if number - best_epoch(history) >= config.patience:
-            break
+    try:
+        for number in range(1, config.epochs + 1):
+            loss = _train_epoch(network, optimizer, split.training, config, number, generator)
+            validation = evaluate(network, split.validation)
+            is_best = validation.mean("ndcg@100") > best
+            if is_best:
+                best_state, best = copy.deepcopy(network.state_dict()), validation.mean("ndcg@100")
+            history.append(Epoch(number, loss, validation, is_best))
+            if on_epoch is not None:
+                on_epoch(history[-1])
+            if number - best_epoch(history) >= config.patience:
+                break
+    except KeyboardInterrupt:
+        if not history:
+            raise
     network.load_state_dict(best_state)
     return Trained(network, best_epoch(history), tuple(history))
 
@@ -98,11 +104,6 @@ def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None
 def best_epoch(history: list[Epoch]) -> int:
     """Number of the last epoch that was the best so far."""
     return max(epoch.number for epoch in history if epoch.is_best)
-
-
-def validate(network: MacridVAE, held_out: HeldOut) -> Evaluation:
-    """Evaluate as at test time."""
-    return evaluate(network, held_out)
 
 
 def _train_epoch(

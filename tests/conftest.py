@@ -1,0 +1,46 @@
+"""Fixtures for everybody: the public data beside the project, and a small trained shop."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from macrid.model import datasets, pipeline
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Tests run side by side on few cores, and bitwise equality is promised for one number of threads."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def ml_latest_small():
+    """The real data set; skips where its files are not."""
+    if datasets.ML_LATEST_SMALL.locate() is None:
+        pytest.skip("ml-latest-small is not beside the project; `macrid data prepare ml-latest-small` downloads it")
+    return pipeline.load_source("ml-latest-small", pipeline.SourceOptions())
+
+
+@pytest.fixture(scope="session")
+def small_shop(tmp_path_factory):
+    """A demo shop of 280 items and 600 users as files: the folder with clicks.csv, items.csv and pictures."""
+    from macrid.model import demo_shop
+
+    folder = tmp_path_factory.mktemp("shops") / "shop"
+    demo_shop.write(demo_shop.generate(5, users=600, items=280), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_run(small_shop, tmp_path_factory):
+    """The whole pipeline on the small shop: (outcome, split)."""
+    given = str(small_shop / "clicks.csv")
+    options = pipeline.SourceOptions(items=small_shop / "items.csv", name="small-shop")
+    source = pipeline.load_source(given, options)
+    split = pipeline.split_source(given, source, None, seed=1)
+    config = pipeline.training_config(given, {"epochs": 12, "batch_size": 50, "dimensions": 32, "seed": 1})
+    outcome = pipeline.run(given, source, split, config, tmp_path_factory.mktemp("runs") / "bundle")
+    return outcome, split

@@ -1,0 +1,85 @@
+"""The loop: it learns, keeps the best epoch, stops when told, and the same seed gives the same network to the bit."""
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from macrid.model import training
+from macrid.model.baselines.popularity import Popularity
+from macrid.model.errors import TrainingError
+from macrid.model.evaluation import evaluate
+from macrid.model.interactions import from_pairs
+from macrid.model.network import NetworkConfig
+from macrid.model.splitting import strong_generalization
+
+CONFIG = training.TrainingConfig(
+    network=NetworkConfig(concepts=3, dimensions=12), epochs=15, batch_size=50, learning_rate=5e-3
+)
+
+
+@pytest.fixture(scope="module")
+def split():
+    """300 users who click within one of three groups of 30 items."""
+    rng = np.random.default_rng(0)
+    clicks = [
+        (f"u{user}", f"i{item}")
+        for user, group in enumerate(rng.integers(3, size=300))
+        for item in rng.choice(np.arange(90)[np.arange(90) % 3 == group], size=12, replace=False)
+    ]
+    pairs = pl.DataFrame(clicks, schema=["user", "item"], orient="row")
+    return strong_generalization(from_pairs(pairs, min_user_items=5, source="groups"), held_out_users=30, seed=1)
+
+
+@pytest.fixture(scope="module")
+def trained(split):
+    return training.train(split, CONFIG)
+
+
+class TestTraining:
+    def test_it_learns_what_popularity_cannot_know(self, split, trained):
+        learned = evaluate(trained.network, split.test).mean("recall@20")
+        assert learned > 0.8
+        assert learned > 2 * evaluate(Popularity.fit(split.training), split.test).mean("recall@20")
+
+    def test_the_loss_falls(self, trained):
+        assert trained.history[-1].loss < trained.history[0].loss
+
+    def test_the_network_is_that_of_the_epoch_best_on_validation(self, split, trained):
+        values = [epoch.validation.mean("ndcg@100") for epoch in trained.history]
+        assert trained.best_epoch == 1 + int(np.argmax(values))
+        assert evaluate(trained.network, split.validation).mean("ndcg@100") == max(values)
+
+    def test_the_same_seed_gives_the_same_network_to_the_bit_and_another_seed_another(self, split, trained):
+        again, other = (training.train(split, dataclasses.replace(CONFIG, seed=seed)) for seed in (CONFIG.seed, 1))
+        for name, value in trained.network.state_dict().items():
+            assert torch.equal(value, again.network.state_dict()[name])
+        assert not torch.equal(trained.network.item_embeddings, other.network.item_embeddings)
+
+    def test_it_stops_after_so_many_epochs_without_a_better_one(self, split):
+        patient = training.train(split, dataclasses.replace(CONFIG, epochs=60, patience=2, learning_rate=0.05))
+        assert len(patient.history) == min(60, patient.best_epoch + 2)
+
+    def test_ctrl_c_between_epochs_keeps_the_best_so_far(self, split):
+        def stop_at_four(epoch):
+            if epoch.number == 4:
+                raise KeyboardInterrupt
+
+        stopped = training.train(split, CONFIG, stop_at_four)
+        assert len(stopped.history) == 4
+        kept = evaluate(stopped.network, split.validation).mean("ndcg@100")
+        assert kept == stopped.history[stopped.best_epoch - 1].validation.mean("ndcg@100")
+
+    def test_test_users_do_not_influence_training(self, split, trained):
+        blind = training.train(dataclasses.replace(split, test=split.validation), CONFIG)
+        assert torch.equal(blind.network.prototypes, trained.network.prototypes)
+
+    def test_a_loss_that_is_no_number_stops_with_advice(self, split):
+        with pytest.raises(TrainingError, match=r"learning rate below 1e\+30"):
+            training.train(split, dataclasses.replace(CONFIG, learning_rate=1e30))
+
+    def test_random_initialisation_as_the_authors_do_is_still_there(self, split):
+        paper = training.train(split, dataclasses.replace(CONFIG, initialisation="random", epochs=1))
+        assert len(paper.history) == 1
