@@ -21,10 +21,6 @@ from macrid.service.ranking.protocol import Ranker
 
 RankerChoice = Literal["auto", "exact", "by_concept"]
 
-# A flat index reads as many numbers as the matrix product and is the slower of the two (measured on one core with
-# 20,000 × 100 numbers: 3.0 ms against 1.8 ms), but needs no M × K working memory: 28 MB a request at a million items.
-EXACT_UP_TO_ITEMS = 1_000_000
-
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
@@ -103,10 +99,14 @@ class LoadedModel:
 
 
 def choose_ranker(bundle: Bundle, choice: RankerChoice) -> Ranker:
-    """Return the ranker that was asked for, or the one that suits the catalogue's size."""
+    """Return the ranker that was asked for.
+
+    "auto" takes `exact` at every size: a flat index reads as many numbers as the matrix product, less efficiently
+    (measured on one core, K = 7, d = 100: 4 ms against 6 with 20,000 items, 170 against 350 with a million).
+    """
     items, dimensions = bundle.item_embeddings.shape
     arrays = bundle.item_embeddings, bundle.prototypes, bundle.manifest.temperature
-    if choice == "exact" or (choice == "auto" and items <= EXACT_UP_TO_ITEMS):
+    if choice != "by_concept":
         return ExactRanker(*arrays)
     index = read_index(bundle.index_path, items, dimensions) if bundle.index_path else build_index(*arrays)
     return ByConceptRanker(*arrays, index)

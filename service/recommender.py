@@ -56,8 +56,8 @@ from macrid.service.schemas import (
 from macrid.service.walk import walk
 
 TOP_DIMENSIONS = 10
-# M · K that one core scores in one to two milliseconds (20,000 items, 7 concepts, 100 dimensions: 1.8 ms).
-SCORES_IN_A_MILLISECOND = 150_000
+# M · K that one core scores in two to four milliseconds at d = 100: 20,000 items of 7 concepts.
+SCORES_AT_ONCE = 150_000
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class Recommender:
 
     @property
     def answers_at_once(self) -> bool:
-        """Whether a recommendation takes about a millisecond, so that nobody minds waiting for it."""
+        """Whether a recommendation takes so little time that nobody minds waiting for it."""
         items, concepts, _ = self.model.shape
-        return items * concepts <= SCORES_IN_A_MILLISECOND
+        return items * concepts <= SCORES_AT_ONCE
 
     # About a user
 

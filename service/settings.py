@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes any free one."""
 
     ranker: Literal["auto", "exact", "by_concept"] = "auto"
-    """How items are ranked; both rankers give the same answer, `auto` takes the one that suits the catalogue's size."""
+    """How items are ranked. Both rankers give the same answer; `auto` takes the faster one."""
 
     max_history: int = Field(default=2000, ge=1)
     """Most item ids that a history may hold; longer ones are refused with 413."""

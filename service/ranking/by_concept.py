@@ -5,6 +5,7 @@ of [h_i, −τ·A_i] with [z_k + m_k, 1] (DESIGN.md, "Maths that shapes the code
 asked K questions at once, gives for every concept its items in the order of their share.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -15,18 +16,26 @@ import numpy as np
 from macrid.service.arrays import Float32Array, Int64Array
 from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.protocol import Ranking
-from macrid.service.ranking.scores import UNIT_ROUNDOFF, best, log_sum_exp, soft_scores
+from macrid.service.ranking.scores import (
+    UNIT_ROUNDOFF,
+    approximation_error,
+    best,
+    log_sum_exp,
+    log_sum_over_concepts,
+    soft_scores,
+    within_reach_of_the_best,
+)
 
-# The first lists hold FIRST_WIDTH + WIDTH_PER_ITEM·n items of each concept; a failed proof makes them WIDENING-fold.
-FIRST_WIDTH = 64
+# The lists hold WIDTH + WIDTH_PER_ITEM·n items of each concept. Trained models prove their answers with less (the
+# demo shop's top 20 with 50 to 100); where concepts overlap much it takes thousands, and every item is scored instead.
+WIDTH = 64
 WIDTH_PER_ITEM = 4
-WIDENING = 8
-# Items per block when the index is built: bounds the float64 working memory to about 50 MB at d = 100.
-BLOCK = 65_536
+# Items per block when an index is built: bounds the float64 working memory to about 50 MB at d = 100.
+BUILD_BLOCK = 65_536
 
 
 class ByConceptRanker:
-    """Asks the index for each concept's best items, rescores their union, and widens until nothing can be missing."""
+    """Asks the index for each concept's best items, rescores their union, and proves that nothing is missing."""
 
     name: Literal["by_concept"] = "by_concept"
 
@@ -45,32 +54,39 @@ class ByConceptRanker:
         self._prototypes = prototypes
         self._temperature = temperature
         self._index = index
-        self._error = index_error(len(prototypes), prototypes.shape[1], temperature)
+        self._index_error = index_error(len(prototypes), prototypes.shape[1], temperature)
+        self._score_error = approximation_error(prototypes.shape[1], temperature)
 
     def rank(self, components: Float32Array, n: int, excluded: Int64Array) -> Ranking:
         """Return the best items that are not excluded; always certified. See `Ranker.rank`."""
-        queries = np.hstack([components + self._prototypes, np.ones((len(components), 1), np.float32)])  # (K, d+1)
         # Longer lists, not an IDSelector: that costs a virtual call for each of K·M pairs, this |excluded| places.
-        width = FIRST_WIDTH + WIDTH_PER_ITEM * n + len(excluded)
-        while width < len(self._items):
-            found = self._rank_lists(components, queries, n, excluded, width)
+        width = WIDTH + WIDTH_PER_ITEM * n + len(excluded)
+        if width < len(self._items):
+            found = self._rank_lists(components, n, excluded, width)
             if found.certified:
                 return found
-            width *= WIDENING
+        # Not longer lists: a search of a flat index costs more than the reference at any length (measured with 20,000
+        # items, 7 concepts: 5.6 ms for lists of 200, 9.7 ms for 1,600, 2.9 ms for scoring every item).
         return self._every_item.rank(components, n, excluded)
 
-    def _rank_lists(
-        self, components: Float32Array, queries: Float32Array, n: int, excluded: Int64Array, width: int
-    ) -> Ranking:
+    def _rank_lists(self, components: Float32Array, n: int, excluded: Int64Array, width: int) -> Ranking:
         """Rank the union of the K lists of `width` items, certified if no item outside can belong to the answer."""
-        values, lists = self._index.search(queries, width)  # (K, width) each, best first
-        candidates = np.setdiff1d(lists, excluded)  # union, ascending
-        scores, concepts = soft_scores(self._items[candidates], components, self._prototypes, self._temperature)
-        ranking = best(candidates, scores, concepts, n, certified=False)
+        queries = components + self._prototypes  # (K, d)
+        values, lists = self._index.search(np.pad(queries, ((0, 0), (0, 1)), constant_values=1.0), width)  # (K, width)
+        union = np.setdiff1d(lists, excluded)  # (L,) ascending
+        near = union[within_reach_of_the_best(self._approximate_scores(union, queries), n, self._score_error)]
+        scores, concepts = soft_scores(self._items[near], components, self._prototypes, self._temperature)
+        ranking = best(near, scores, concepts, n, certified=False)
         bound = self._best_score_outside(values[:, -1])
         # Strictly: an unseen item that ties with the last one might have the lower index.
         certified = len(ranking.indices) == n and bool(ranking.scores[-1] > bound)
-        return Ranking(ranking.indices, ranking.scores, ranking.concepts, certified)
+        return replace(ranking, certified=certified)
+
+    def _approximate_scores(self, candidates: Int64Array, queries: Float32Array) -> Float32Array:
+        rows = self._items[candidates]  # (L, d)
+        partition = log_sum_over_concepts(rows, self._prototypes, self._temperature)  # (L,) A_i
+        scores: Float32Array = log_sum_over_concepts(rows, queries, self._temperature) - partition
+        return scores
 
     def _best_score_outside(self, last_values: Float32Array) -> float:
         """Return a score that no item outside all lists can exceed: log Σ_k exp((w_k + error)/τ).
@@ -78,7 +94,7 @@ class ByConceptRanker:
         Args:
             last_values: (K,) w_k, the last and lowest value in each concept's list.
         """
-        shares = (last_values.astype(np.float64) + self._error) / self._temperature
+        shares = (last_values.astype(np.float64) + self._index_error) / self._temperature
         return float(log_sum_exp(shares))
 
     @cached_property
@@ -112,8 +128,8 @@ def build_index(item_embeddings: Float32Array, prototypes: Float32Array, tempera
     """Build the flat index of a bundle that carries none."""
     items, dimensions = item_embeddings.shape
     index = faiss.IndexFlatIP(dimensions + 1)
-    for start in range(0, items, BLOCK):
-        index.add(concept_vectors(item_embeddings[start : start + BLOCK], prototypes, temperature))
+    for start in range(0, items, BUILD_BLOCK):
+        index.add(concept_vectors(item_embeddings[start : start + BUILD_BLOCK], prototypes, temperature))
     return index
 
 

@@ -16,6 +16,8 @@ from macrid.service.ranking.protocol import Ranking
 
 # Half the distance from 1 to the next float32: the relative error of one rounding.
 UNIT_ROUNDOFF = float(np.finfo(np.float32).eps) / 2
+# Items scored at a time.
+BLOCK = 8192
 
 
 def log_sum_exp(values: Float64Array) -> Float64Array:
@@ -44,6 +46,39 @@ def soft_scores(
     similarities = np.einsum("ld,kd->lk", rows, components.astype(np.float64)) / temperature  # (L, K)
     contributions = affinities - log_sum_exp(affinities)[:, None] + similarities  # log c_{i,k} + ⟨z_k, h_i⟩/τ
     return log_sum_exp(contributions), contributions.argmax(axis=1).astype(np.int64)
+
+
+def log_sum_over_concepts(items: Float32Array, queries: Float32Array, temperature: float) -> Float32Array:
+    """Return log Σ_k exp(⟨h_i, q_k⟩/τ) of every item, fast and in float32: see `approximation_error`.
+
+    In blocks whose K rows stay in the processor's cache, so that working memory does not grow with the catalogue.
+
+    Args:
+        items: (M, d).
+        queries: (K, d): z + m for scores, m for the partition A_i.
+        temperature: τ.
+
+    Returns:
+        (M,) float32.
+    """
+    scaled = (queries / np.float32(temperature)).T  # (d, K)
+    totals = np.empty(len(items), dtype=np.float32)
+    for start in range(0, len(items), BLOCK):
+        logits = np.ascontiguousarray((items[start : start + BLOCK] @ scaled).T)  # (K, b): sums run along whole rows
+        top = logits.max(axis=0)  # (b,) keeps exp in range for any τ
+        totals[start : start + BLOCK] = np.log(np.exp(logits - top).sum(axis=0)) + top
+    return totals
+
+
+def approximation_error(dimensions: int, temperature: float) -> float:
+    """Bound how far float32 may put a score from its true value.
+
+    A dot product of d terms is off by at most (d + 2) roundings of ‖a‖·‖b‖, in any order of summation. Two of them
+    enter a score, one with ‖z + m‖ ≤ 2 and one with ‖m‖ = 1; log Σ exp passes an error on without enlarging it
+    and adds a few roundings of its own, of values up to 2/τ + log K. Rows of a bundle are unit to within 0.1 %: the 1.02.
+    """
+    roundings = (3 * (dimensions + 2) + 16) / temperature + 32
+    return 1.02 * UNIT_ROUNDOFF * roundings
 
 
 def within_reach_of_the_best(approximate: Float32Array, n: int, error: float) -> Int64Array:
