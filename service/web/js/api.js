@@ -10,11 +10,12 @@ const root = new URL("../../", import.meta.url);
 export const modelVersion = signal(null);
 
 export const recommend = (abort, history, n) => call(abort, "POST", "recommend", { history, n });
-export const findItems = (abort, q, limit) => call(abort, "GET", `items?${new URLSearchParams({ ...(q && { q }), limit })}`);
+export const findItems = (abort, q, limit) => call(abort, "GET", `items?${new URLSearchParams({ q, limit })}`);
 export const getItem = (abort, itemId) => call(abort, "GET", itemPath(itemId));
 export const getSimilar = (abort, itemId, n) => call(abort, "GET", `${itemPath(itemId)}/similar?n=${n}`);
 export const getWalk = (abort, itemId, dim) => call(abort, "GET", `${itemPath(itemId)}/walk?dim=${dim}`);
 export const getConcepts = (abort) => call(abort, "GET", "concepts");
+export const getConcept = (abort, concept) => call(abort, "GET", `concepts/${concept}`);
 export const getVersion = (abort) => call(abort, "GET", "version");
 
 /** An `image` of the API as an address for the browser: the service's own pictures are named from its root. */

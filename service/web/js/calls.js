@@ -4,7 +4,7 @@ import { signal } from "../vendor/signals.js";
 const KEPT = 12;
 let made = 0;
 
-/** Signal of {number, method, url, body, status, milliseconds}[]; `number` counts the calls since the page was opened. */
+/** Signal of {number, method, url, body, status, milliseconds}[]; `number` counts the calls of this page. */
 export const calls = signal([]);
 
 export function record(call) {
@@ -15,9 +15,8 @@ export function record(call) {
 /** The call as a command for a POSIX shell. */
 export function asCurl({ method, url, body }) {
   if (method === "GET") return `curl ${quote(url)}`;
-  return [`curl -X ${method} ${quote(url)}`, `-H 'Content-Type: application/json'`, `-d ${quote(JSON.stringify(body))}`].join(
-    " \\\n  ",
-  );
+  const data = quote(JSON.stringify(body));
+  return `curl -X ${method} ${quote(url)} \\\n  -H 'Content-Type: application/json' \\\n  -d ${data}`;
 }
 
 function quote(text) {

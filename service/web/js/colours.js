@@ -1,4 +1,4 @@
-/** A concept's mark: one of twenty colours (css/tokens.css) and one of seven shapes, so that neither must speak alone. */
+/** A concept's mark: one of twenty colours (css/tokens.css) and one of seven shapes, so neither must speak alone. */
 
 const COLOURS = 20;
 

@@ -1,11 +1,12 @@
 /** What the page has loaded for the visitor's choice, and the effects that keep the two together. */
 import { computed, effect } from "../vendor/signals.js";
-import { findItems, getConcepts, getItem, getSimilar, getVersion, getWalk, modelVersion, recommend } from "./api.js";
+import { findItems, getConcept, getConcepts, getItem, getSimilar, getVersion, getWalk } from "./api.js";
+import { modelVersion, recommend } from "./api.js";
 import { learn, remember } from "./catalogue.js";
-import { firstToWalk } from "./dimensions.js";
+import { firstOffer } from "./dimensions.js";
 import { createResource } from "./resource.js";
-import { findSpecimen } from "./specimen.js";
-import { amount, history, opened, query, view } from "./state.js";
+import { findSpecimens } from "./specimens.js";
+import { amount, history, introduced, opened, query, view } from "./state.js";
 
 const POPULAR = 12;
 const SIMILAR = 8;
@@ -24,13 +25,14 @@ export const item = createResource(async (abort, itemId) => {
   remember([answer]);
   return answer;
 });
+export const concept = createResource(getConcept);
 export const similar = createResource((abort, itemId) => remembered(getSimilar(abort, itemId, SIMILAR)));
 export const walk = createResource(async (abort, itemId, dim) => {
   const answer = await getWalk(abort, itemId, dim);
   remember(answer.steps.map((step) => step.item));
   return answer;
 });
-export const specimen = createResource(findSpecimen);
+export const specimens = createResource(findSpecimens);
 export const version = createResource(getVersion);
 
 /** Concepts by their index; empty until they are loaded. */
@@ -38,16 +40,25 @@ export const conceptList = computed(() => concepts.state.value.data?.concepts ??
 
 export const conceptLabel = (concept) => conceptList.value[concept]?.label ?? `Concept ${concept}`;
 
-/** The dimension the open item is walked along: the chosen one, or the first of its strongest three that has names. */
-export const walkedDimension = computed(() => {
-  if (!opened.value) return null;
-  if (opened.value.dim !== null) return opened.value.dim;
+const openedId = computed(() => opened.value?.itemId ?? null);
+
+/** The open item with everything known of it, or null while it loads. */
+export const openedItem = computed(() => {
   const detail = item.state.value.data;
-  if (detail?.item_id !== opened.value.itemId) return null;
-  return firstToWalk(detail.top_dimensions)?.dim ?? null;
+  return detail?.item_id === openedId.value ? detail : null;
 });
 
-const openedId = computed(() => opened.value?.itemId ?? null);
+/** All dimensions of the open item's concept, most important first, or null while they load. */
+export const openedDimensions = computed(() => {
+  const detail = concept.state.value.data;
+  return detail && detail.concept === openedItem.value?.concept ? detail.dimensions : null;
+});
+
+/** The dimension the open item is walked along: the chosen one, or the first that is offered. */
+export const walkedDimension = computed(() => {
+  if (!opened.value) return null;
+  return opened.value.dim ?? (openedDimensions.value && firstOffer(openedDimensions.value)[0]?.dim) ?? null;
+});
 
 /** Starts loading, now and whenever the choice changes. */
 export function keepLoaded() {
@@ -64,6 +75,10 @@ export function keepLoaded() {
     else [item, similar].forEach((resource) => resource.request(openedId.value));
   });
   effect(() => {
+    const wanted = openedItem.value?.concept;
+    if (wanted !== undefined && concept.state.peek().data?.concept !== wanted) concept.request(wanted);
+  });
+  effect(() => {
     if (walkedDimension.value === null) walk.reset();
     else walk.request(openedId.value, walkedDimension.value);
   });
@@ -76,8 +91,8 @@ export function keepLoaded() {
     if (view.value === "find" && popular.state.peek().status === "idle") popular.request();
   });
   effect(() => {
-    if (conceptList.value.length && view.value === "find" && specimen.state.peek().status === "idle")
-      specimen.request(conceptList.value);
+    const wanted = introduced.value && conceptList.value.length > 0;
+    if (wanted && specimens.state.peek().status === "idle") specimens.request(conceptList.value);
   });
 }
 

@@ -1,20 +1,27 @@
-/** An item's dimensions: their order, their names, and the one to begin with. */
+/** A concept's dimensions, as the page offers them for walking. */
 
-const LOOKED_AT = 3;
+const CLEAREST = 6;
+const FEWEST = 3;
 
-/** By how much of the concept they tell apart; the API lists first what is most peculiar to the item. */
-export function strongestFirst(dimensions) {
-  return [...dimensions].sort((a, b) => b.importance - a.importance);
+/** Those with names, the best-named first; of several with the same two names only the best, whichever end is which. */
+export function clearest(dimensions) {
+  const named = dimensions.filter(({ low_label, high_label }) => low_label && high_label);
+  const byNames = new Map();
+  for (const dimension of named.sort((a, b) => b.strength - a.strength)) {
+    const names = [dimension.low_label, dimension.high_label].sort().join("\n");
+    if (!byNames.has(names)) byNames.set(names, dimension);
+  }
+  return [...byNames.values()];
 }
 
-/** The first with names among the strongest, or else the strongest. */
-export function firstToWalk(dimensions) {
-  const strongest = strongestFirst(dimensions);
-  return strongest.slice(0, LOOKED_AT).find(({ low, high }) => low && high) ?? strongest[0];
+/** What to offer first: the clearest, and where too few have names the most important beside them. */
+export function firstOffer(dimensions) {
+  const offer = clearest(dimensions).slice(0, CLEAREST);
+  return offer.length >= FEWEST ? offer : [...new Set([...offer, ...dimensions])].slice(0, CLEAREST);
 }
 
 /** "small ↔ large", or the dimension's number where the evidence names nothing. */
-export function dimensionName({ dim, low, high }) {
-  if (!low && !high) return `Dimension ${dim}`;
-  return `${low ?? "no clear name"} ↔ ${high ?? "no clear name"}`;
+export function dimensionName({ dim, low_label, high_label }) {
+  if (!low_label && !high_label) return `Dimension ${dim}`;
+  return `${low_label ?? "no clear name"} ↔ ${high_label ?? "no clear name"}`;
 }

@@ -1,4 +1,5 @@
 /** Ready-made histories, put together from the concepts' exemplars. */
+import { capitalise } from "./words.js";
 
 const GROUPS = [2, 2, 3];
 const EXEMPLARS = [0, 3, 3, 2]; // by the number of concepts in the group
@@ -13,7 +14,7 @@ export function composeExamples(concepts) {
     if (group.length) groups.push(group);
     taken += wanted;
   }
-  const examples = groups.map((group) => compose(joinNames(group.map(({ label }) => label)), group, EXEMPLARS[group.length]));
+  const examples = groups.map((group) => compose(nameOf(group), group, EXEMPLARS[group.length]));
   if (largest.length > 3) examples.push(compose("A little of everything", largest.slice(0, 6), 1));
   return examples;
 }
@@ -23,7 +24,8 @@ function compose(title, concepts, each) {
 }
 
 /** "Bags, lamps and mugs" */
-function joinNames(labels) {
-  const last = labels.at(-1);
-  return labels.length === 1 ? last : `${labels.slice(0, -1).join(", ")} and ${last}`;
+function nameOf(concepts) {
+  const labels = concepts.map(({ label }) => label);
+  const [first, last] = [labels.slice(0, -1), labels.at(-1)];
+  return capitalise(first.length ? `${first.join(", ")} and ${last}` : last);
 }

@@ -1,4 +1,4 @@
-/** Light or dark: as the system prefers, or as the visitor chose (early-theme.js applies the choice before first paint). */
+/** Light or dark: as the system prefers, or as the visitor chose (early-theme.js applies it before the first paint). */
 import { signal } from "../vendor/signals.js";
 
 const KEY = "macrid-theme";

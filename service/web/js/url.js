@@ -3,7 +3,10 @@
  * `#i=bag-0042&i=lamp-0007&m=demo-shop-3fa9…&v=find&item=bag-0042&dim=17`.
  */
 
-/** @typedef {{history: string[], view: "find"|"list", opened: {itemId: string, dim: number|null}|null, model: string|null}} Place */
+/**
+ * @typedef {{history: string[], view: "find"|"list", opened: Opened|null, model: string|null}} Place
+ * @typedef {{itemId: string, dim: number|null}} Opened
+ */
 
 /** @param {Place} place */
 export function formatFragment({ history, view, opened, model }) {

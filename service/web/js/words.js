@@ -11,3 +11,5 @@ export function percent(share) {
 }
 
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+
+export const capitalise = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -10,5 +10,7 @@ export function ConceptMark({ concept }) {
 }
 
 export function ConceptChip({ concept }) {
-  return html`<span class="chip"><${ConceptMark} concept=${concept} /><span class="chip-label">${conceptLabel(concept)}</span></span>`;
+  return html`<span class="chip">
+    <${ConceptMark} concept=${concept} /><span class="chip-label">${conceptLabel(concept)}</span>
+  </span>`;
 }

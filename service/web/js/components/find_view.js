@@ -2,7 +2,7 @@
 import { concepts, conceptList, popular } from "../data.js";
 import { html } from "../html.js";
 import { introduced, query } from "../state.js";
-import { plural } from "../words.js";
+import { capitalise, plural } from "../words.js";
 import { FoundCard } from "./card.js";
 import { ConceptMark } from "./concept_mark.js";
 import { Failure, Nothing } from "./failure.js";
@@ -46,7 +46,12 @@ function Popular() {
 function Shelf({ concept, label, size, exemplars }) {
   const titleId = `shelf-${concept}`;
   return html`<section class="section" aria-labelledby=${titleId}>
-    <h2 id=${titleId} class="section-title"><${ConceptMark} concept=${concept} /> ${label} <small>${plural(size, "item")}</small></h2>
+    <h2
+      id=${titleId}
+      class="section-title"
+    >
+      <${ConceptMark} concept=${concept} /> ${capitalise(label)} <small>${plural(size, "item")}</small>
+    </h2>
     <${Grid} items=${exemplars} label=${label} card=${FoundCard} />
   </section>`;
 }

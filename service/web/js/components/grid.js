@@ -6,7 +6,7 @@ import { useGlide } from "../motion.js";
 
 /**
  * @param {{items: object[], label: string, card: Function, busy?: boolean}} props
- *   `card` is the component that draws one item; its controls take the tab index it is given. `label` is for screen readers.
+ *   `card` draws one item, and its controls take the tab index it is given; `label` is for screen readers.
  */
 export function Grid({ items, label, card, busy = false }) {
   const container = useGlide();
@@ -20,12 +20,18 @@ export function Grid({ items, label, card, busy = false }) {
     onKeyDown=${arrowKeys(".card-picture")}
     onFocusIn=${(event) => setVisited(event.target.closest("li").dataset.key)}
   >
-    ${items.map((item) => html`<li key=${item.item_id} data-key=${item.item_id}><${card} item=${item} tabIndex=${item.item_id === stop ? 0 : -1} /></li>`)}
+    ${items.map(
+      (item) => html`<li key=${item.item_id} data-key=${item.item_id}>
+        <${card} item=${item} tabIndex=${item.item_id === stop ? 0 : -1} />
+      </li>`,
+    )}
   </ol>`;
 }
 
 export function GridSkeleton({ count }) {
-  return html`<div class="grid" role="status" aria-label="Loading">
-    ${Array.from({ length: count }, (_, place) => html`<div class="card" key=${place}><div class="skeleton skeleton-picture"></div><div class="skeleton skeleton-line"></div></div>`)}
+  const card = (_, place) => html`<div class="card" key=${place}>
+    <div class="skeleton skeleton-picture"></div>
+    <div class="skeleton skeleton-line"></div>
   </div>`;
+  return html`<div class="grid" role="status" aria-label="Loading">${Array.from({ length: count }, card)}</div>`;
 }

@@ -10,15 +10,29 @@ import { RESULTS } from "./search_results.js";
 
 export function Header() {
   return html`<header class="header">
-    <a class="wordmark" href="#" onClick=${toStart}><img class="wordmark-sign" src="web/sign.svg" alt="" width="26" height="26" />Macrid</a>
+    <a class="wordmark" href="#" onClick=${toStart}>
+      <img class="wordmark-sign" src="web/sign.svg" alt="" width="26" height="26" />Macrid
+    </a>
     <nav class="views" aria-label="Views">
       <${ViewLink} name="find">Find things<//>
       <${ViewLink} name="list">Your list<//>
     </nav>
     <${SearchField} />
     <div class="tools">
-      <button class="tool" onClick=${shareAddress} aria-label="Copy the link to this page" title="Copy the link"><${Icon} name="link" /></button>
-      <button class="tool" onClick=${toggleTheme} aria-label=${dark.value ? "Use light colours" : "Use dark colours"} title=${dark.value ? "Light" : "Dark"}>
+      <button
+        class="tool"
+        onClick=${shareAddress}
+        aria-label="Copy the link to this page"
+        title="Copy the link"
+      >
+        <${Icon} name="link" />
+      </button>
+      <button
+        class="tool"
+        onClick=${toggleTheme}
+        aria-label=${dark.value ? "Use light colours" : "Use dark colours"}
+        title=${dark.value ? "Light" : "Dark"}
+      >
         <${Icon} name=${dark.value ? "sun" : "moon"} />
       </button>
     </div>
@@ -32,7 +46,12 @@ function toStart(event) {
 
 function ViewLink({ name, children }) {
   const empty = name === "list" && history.value.length === 0;
-  return html`<button class="view-link" aria-current=${view.value === name ? "page" : undefined} disabled=${empty} onClick=${() => show(name)}>
+  return html`<button
+    class="view-link"
+    aria-current=${view.value === name ? "page" : undefined}
+    disabled=${empty}
+    onClick=${() => show(name)}
+  >
     ${children}
   </button>`;
 }

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "../../vendor/hooks.js";
 import { knownItems } from "../catalogue.js";
 import { conceptStyle } from "../colours.js";
-import { conceptLabel, item, similar } from "../data.js";
+import { conceptLabel, item, openedItem, similar } from "../data.js";
 import { html } from "../html.js";
 import { closeItem, goBack, toggleInHistory } from "../navigation.js";
 import { depth, history, opened } from "../state.js";
@@ -26,14 +26,20 @@ export function ItemDrawer() {
     else if (!dialog.current.open) dialog.current.showModal();
     dialog.current.scrollTop = 0;
   }, [itemId]);
-  return html`<dialog class="drawer" ref=${dialog} aria-labelledby="item-title" onClose=${closeItem} onClick=${(event) => event.target === dialog.current && closeItem()}>
+  return html`<dialog
+    class="drawer"
+    ref=${dialog}
+    aria-labelledby="item-title"
+    onClose=${closeItem}
+    onClick=${(event) => event.target === dialog.current && closeItem()}
+  >
     ${itemId !== null && html`<${Content} itemId=${itemId} />`}
   </dialog>`;
 }
 
 function Content({ itemId }) {
-  const { status, data, error } = item.state.value;
-  const detail = data?.item_id === itemId ? data : null;
+  const { status, error } = item.state.value;
+  const detail = openedItem.value;
   const summary = detail ?? knownItems.value.get(itemId);
   return html`<div class="drawer-content">
     <div class="drawer-tools">
@@ -42,7 +48,7 @@ function Content({ itemId }) {
     </div>
     ${summary && html`<${Summary} summary=${summary} detail=${detail} />`}
     ${status === "failed" && html`<${Failure} error=${error} retry=${item.retry} />`}
-    ${detail && html`<${Walk} detail=${detail} />`}
+    ${detail && html`<${Walk} key=${itemId} detail=${detail} />`}
     ${status !== "failed" && html`<${Similar} />`}
   </div>`;
 }
@@ -68,10 +74,13 @@ function Summary({ summary, detail }) {
 function Facts({ summary, detail }) {
   const facts = Object.entries(summary.metadata ?? {}).filter(([, value]) => value !== null && value !== "");
   return html`<dl class="facts">
-    ${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${String(value).replaceAll("|", ", ")}</dd></div>`)}
+    ${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${writeFact(value)}</dd></div>`)}
     ${detail && html`<div><dt>clicked by</dt><dd>${plural(detail.popularity, "user")}</dd></div>`}
   </dl>`;
 }
+
+/** Catalogues often pack lists into one column: "Drama|War". */
+const writeFact = (value) => String(value).replaceAll("|", ", ");
 
 function ConceptWeights({ weights }) {
   const strongest = weights.map((weight, concept) => ({ weight, concept })).sort((a, b) => b.weight - a.weight);

@@ -23,7 +23,12 @@ export function ListView() {
 function History() {
   return html`<section class="history" aria-labelledby="history-title">
     <div class="history-head">
-      <h2 id="history-title" class="section-title">Your history <small>${plural(history.value.length, "click")}</small></h2>
+      <h2
+        id="history-title"
+        class="section-title"
+      >
+        Your history <small>${plural(history.value.length, "click")}</small>
+      </h2>
       <button class="button" onClick=${() => show("find")}><${Icon} name="add" /> Add more</button>
       <button class="button button-quiet" onClick=${clearHistory}>Clear</button>
     </div>
@@ -37,11 +42,19 @@ function Ranking() {
     <h2 id="ranking-title" class="section-title">Your list <small aria-live="polite">${describe(data)}</small></h2>
     ${status === "failed" && html`<${Failure} error=${error} retry=${recommendation.retry} />`}
     ${!data && status !== "failed" && html`<${GridSkeleton} count=${12} />`}
-    ${data?.fallback && html`<p class="hint">This model knows nothing of your history, so this is simply what is popular.</p>`}
-    ${data?.items.length === 0 && html`<${Nothing} title="Nothing left to recommend">Your history holds everything this model knows.<//>`}
-    ${data && html`<${Grid} items=${data.items} label="Recommendations, best first" busy=${status === "loading"} card=${ListedCard} />`}
-    ${data?.items.length >= amount.value && amount.value < MOST && html`<button class="button show-more" onClick=${() => (amount.value += PAGE)}>Show more</button>`}
+    ${data && html`<${Ranked} ...${data} busy=${status === "loading"} />`}
   </section>`;
+}
+
+function Ranked({ fallback, items, busy }) {
+  if (!items.length) {
+    return html`<${Nothing} title="Nothing left to recommend">Your history holds everything this model knows.<//>`;
+  }
+  const more = items.length >= amount.value && amount.value < MOST;
+  const showMore = () => (amount.value += PAGE);
+  return html`${fallback && html`<p class="hint">This model knows nothing of your history: this is simply what is popular.</p>`}
+    <${Grid} items=${items} label="Recommendations, best first" busy=${busy} card=${ListedCard} />
+    ${more && html`<button class="button show-more" onClick=${showMore}>Show more</button>`}`;
 }
 
 function describe(data) {

@@ -12,7 +12,8 @@ export function ModelChanged() {
   const [linked, current] = [linkedModel.value, modelVersion.value];
   if (!linked || !current || linked === current) return null;
   return html`<p class="hint model-changed" role="status">
-    This link was made with the model <code>${linked}</code>. The model has changed since, to <code>${current}</code>, so the list may differ.
+    This link was made with the model <code>${linked}</code>. The model has changed since, to <code>${current}</code>,
+    so the list may differ.
     <button class="button button-quiet" onClick=${() => (linkedModel.value = null)}>All right</button>
   </p>`;
 }

@@ -18,7 +18,14 @@ export function Operators() {
     <div class="footer-line">
       <span>Model <code>${modelVersion.value ?? "…"}</code></span>
       ${calls.value[0] && html`<span><code>${nameOf(calls.value[0])}</code> ${timeOf(calls.value[0])}</span>`}
-      <button class="button button-quiet" aria-expanded=${shown} aria-controls="operators" onClick=${toggle}>For operators</button>
+      <button
+        class="button button-quiet"
+        aria-expanded=${shown}
+        aria-controls="operators"
+        onClick=${toggle}
+      >
+        For operators
+      </button>
     </div>
     <div id="operators" class="operators" hidden=${!shown}>${shown && html`<${Panel} />`}</div>
   </footer>`;
@@ -31,7 +38,13 @@ function Panel() {
   return html`<section aria-labelledby="calls-title">
       <h2 id="calls-title">What the page asked</h2>
       <ul class="calls">
-        ${calls.value.map((made) => html`<li key=${made.number}><button aria-pressed=${made === call} onClick=${() => setChosen(made)}><code>${nameOf(made)}</code><span>${made.status}</span><span>${timeOf(made)}</span></button></li>`)}
+        ${calls.value.map(
+          (made) => html`<li key=${made.number}>
+            <button aria-pressed=${made === call} onClick=${() => setChosen(made)}>
+              <code>${nameOf(made)}</code><span>${made.status}</span><span>${timeOf(made)}</span>
+            </button>
+          </li>`,
+        )}
       </ul>
       <pre class="command" tabindex="0">${command}</pre>
       <button class="button" onClick=${() => copy(command, "The command is copied.")}>Copy the command</button>
@@ -47,10 +60,12 @@ function Version() {
   if (status === "failed") return html`<${Failure} error=${error} retry=${version.retry} />`;
   const ranking = recommendation.state.value.data?.ranking;
   return html`<dl class="facts">
-    ${ranking && html`<div><dt>last ranking</dt><dd>${ranking.ranker}, ${ranking.certified ? "certified exact" : "not certified"}</dd></div>`}
+    ${ranking && html`<div><dt>last ranking</dt><dd>${describe(ranking)}</dd></div>`}
     ${flatten(data ?? {}).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
   </dl>`;
 }
+
+const describe = ({ ranker, certified }) => `${ranker}, ${certified ? "certified exact" : "not certified"}`;
 
 function nameOf({ method, url }) {
   const { pathname, search } = new URL(url);

@@ -4,7 +4,7 @@ import { conceptStyle } from "../colours.js";
 import { html } from "../html.js";
 import { spotlight } from "../state.js";
 import { hasEvidence, strongestFirst } from "../taste.js";
-import { percent } from "../words.js";
+import { capitalise, percent } from "../words.js";
 import { ConceptMark } from "./concept_mark.js";
 import { Picture } from "./picture.js";
 import { TasteBar } from "./taste_bar.js";
@@ -38,9 +38,17 @@ function ComponentCard({ concept, label, share, confidence }) {
     title=${`Confidence ${confidence.toFixed(2)}: the clicks that speak for this component, added up`}
     onClick=${() => (spotlight.value = lit ? null : concept)}
   >
-    <span class="component-head"><${ConceptMark} concept=${concept} /><span class="component-label">${label}</span><b>${percent(share)}</b></span>
+    <span
+      class="component-head"
+    >
+      <${ConceptMark} concept=${concept} /><span class="component-label">${capitalise(label)}</span><b>${percent(share)}</b>
+    </span>
     <span class="component-share"><span style=${{ width: `${share * 100}%` }}></span></span>
-    <span class="component-exemplars">${exemplars.slice(0, EXEMPLARS).map((item) => html`<${Picture} key=${item.item_id} item=${item} />`)}</span>
+    <span
+      class="component-exemplars"
+    >
+      ${exemplars.slice(0, EXEMPLARS).map((item) => html`<${Picture} key=${item.item_id} item=${item} />`)}
+    </span>
   </button>`;
 }
 
@@ -48,7 +56,11 @@ function Faint({ components }) {
   return html`<div class="faint">
     <p>No evidence yet: nothing in your history speaks for these.</p>
     <ul>
-      ${components.map(({ concept, label, share }) => html`<li key=${concept}><${ConceptMark} concept=${concept} />${label}<span>${percent(share)}</span></li>`)}
+      ${components.map(
+        ({ concept, label, share }) => html`<li key=${concept}>
+          <${ConceptMark} concept=${concept} />${label}<span>${percent(share)}</span>
+        </li>`,
+      )}
     </ul>
   </div>`;
 }

@@ -4,9 +4,18 @@ import { html } from "../html.js";
 import { percent } from "../words.js";
 
 export function TasteBar({ components }) {
-  return html`<div class="taste-bar" role="img" aria-label=${components.map(({ label, share }) => `${label} ${percent(share)}`).join(", ")}>
+  return html`<div
+    class="taste-bar"
+    role="img"
+    aria-label=${components.map(({ label, share }) => `${label} ${percent(share)}`).join(", ")}
+  >
     ${components
       .filter(({ share }) => share > 0)
-      .map(({ concept, label, share }) => html`<span key=${concept} style=${{ ...conceptStyle(concept), flexGrow: share }} title=${`${label} ${percent(share)}`}></span>`)}
+      .map((component) => html`<${Segment} key=${component.concept} ...${component} />`)}
   </div>`;
+}
+
+function Segment({ concept, label, share }) {
+  const style = { ...conceptStyle(concept), flexGrow: share };
+  return html`<span style=${style} title=${`${label} ${percent(share)}`}></span>`;
 }

@@ -20,10 +20,16 @@ export function Tray() {
     <div class="tray-row">
       <${HistoryRow} />
       <p class="tray-taste" role="status">
-        ${evident(components).slice(0, NAMED).map(({ concept, label, share }) => html`<span key=${concept} class="chip"><${ConceptMark} concept=${concept} />${label} <b>${percent(share)}</b></span>`)}
+        ${evident(components)
+          .slice(0, NAMED)
+          .map((component) => html`<${Share} key=${component.concept} ...${component} />`)}
       </p>
       <button class="button button-quiet" onClick=${clearHistory}>Clear</button>
       <button class="button button-main" onClick=${() => show("list")}>See your list <${Icon} name="forward" /></button>
     </div>
   </aside>`;
+}
+
+function Share({ concept, label, share }) {
+  return html`<span class="chip"><${ConceptMark} concept=${concept} />${label} <b>${percent(share)}</b></span>`;
 }

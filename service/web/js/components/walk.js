@@ -1,6 +1,7 @@
 /** Walking an item along one of its dimensions: choose the dimension, see the strip, go on from any frame. */
-import { conceptLabel, walk, walkedDimension } from "../data.js";
-import { dimensionName, strongestFirst } from "../dimensions.js";
+import { useState } from "../../vendor/hooks.js";
+import { concept, conceptLabel, openedDimensions, walk, walkedDimension } from "../data.js";
+import { dimensionName, firstOffer } from "../dimensions.js";
 import { arrowKeys } from "../focus.js";
 import { html } from "../html.js";
 import { chooseDimension } from "../navigation.js";
@@ -8,54 +9,63 @@ import { percent } from "../words.js";
 import { Failure, Nothing } from "./failure.js";
 import { WalkStrip } from "./walk_strip.js";
 
-/** A dimension this much weaker than the item's strongest does little. */
+/** A dimension this much weaker than the concept's most important one does little. */
 const LITTLE = 0.15;
 const FRAMES = 8;
 
 /** `detail` is the item with its `top_dimensions`. */
 export function Walk({ detail }) {
-  const chosen = walkedDimension.value;
-  const strongest = strongestFirst(detail.top_dimensions);
-  const dimensions = withChosen(strongest, chosen);
+  const dimensions = openedDimensions.value;
+  const { error } = concept.state.value;
   return html`<section class="walk" aria-labelledby="walk-title">
     <h3 id="walk-title" class="section-title">Turn one dimension <small>all else stays as alike as it can</small></h3>
-    <${DimensionPicker} dimensions=${dimensions} chosen=${chosen} />
-    <${Strip} dimension=${dimensions.find(({ dim }) => dim === chosen)} strongest=${strongest[0]} />
+    ${error && html`<${Failure} error=${error} retry=${concept.retry} />`}
+    ${dimensions && html`<${DimensionPicker} dimensions=${dimensions} detail=${detail} />`}
+    ${!error && html`<${Strip} dimensions=${dimensions} />`}
   </section>`;
 }
 
-/** The walked dimension may be none of the strongest ten: then it is listed after them, with what is known of it. */
-function withChosen(dimensions, chosen) {
-  if (chosen === null || dimensions.some(({ dim }) => dim === chosen)) return dimensions;
-  const answer = walk.state.value.data;
-  const names = answer?.dim === chosen ? { low: answer.low_label, high: answer.high_label } : { low: null, high: null };
-  return [...dimensions, { dim: chosen, ...names, importance: null }];
-}
-
-function DimensionPicker({ dimensions, chosen }) {
-  return html`<div class="dimensions" role="group" aria-label="Dimensions, strongest first" onKeyDown=${arrowKeys(".dimension")}>
-    ${dimensions.map(
-      (dimension) => html`<button
-        key=${dimension.dim}
-        class="dimension"
-        aria-pressed=${dimension.dim === chosen}
-        data-nameless=${!dimension.low && !dimension.high}
-        onClick=${() => chooseDimension(dimension.dim)}
-      >
-        ${dimensionName(dimension)}
-      </button>`,
+/** The clearest dimensions of the concept; on request, also those on which this item stands out. */
+function DimensionPicker({ dimensions, detail }) {
+  const [extended, setExtended] = useState(false);
+  const extend = () => setExtended(true);
+  const chosen = walkedDimension.value;
+  const first = firstOffer(dimensions);
+  const peculiar = detail.top_dimensions.map(({ dim }) => dimensions.find((dimension) => dimension.dim === dim));
+  const more = [...dimensions.filter(({ dim }) => dim === chosen), ...(extended ? peculiar : [])];
+  return html`<div
+    class="dimensions"
+    role="group"
+    aria-label="Dimensions, the clearest first"
+    onKeyDown=${arrowKeys(".dimension")}
+  >
+    ${[...new Set([...first, ...more])].map(
+      (dimension) => html`<${Choice} key=${dimension.dim} dimension=${dimension} chosen=${dimension.dim === chosen} />`,
     )}
+    ${!extended && html`<button class="button button-quiet" onClick=${extend}>Where this one stands out</button>`}
   </div>`;
 }
 
-function Strip({ dimension, strongest }) {
+function Choice({ dimension, chosen }) {
+  return html`<button
+    class="dimension"
+    aria-pressed=${chosen}
+    data-nameless=${!dimension.low_label && !dimension.high_label}
+    title=${`Dimension ${dimension.dim} carries ${percent(dimension.importance)} of what ranks things within the concept`}
+    onClick=${() => chooseDimension(dimension.dim)}
+  >
+    ${dimensionName(dimension)}
+  </button>`;
+}
+
+function Strip({ dimensions }) {
   const { status, data, error } = walk.state.value;
   if (status === "failed") return html`<${Failure} error=${error} retry=${walk.retry} />`;
   if (!data) return html`<${StripSkeleton} />`;
   if (!data.steps.length) return html`<${Nothing} title="No walk here">This concept has too few items to walk through.<//>`;
   return html`<figure class="walk-figure" aria-busy=${status === "loading"}>
     <${WalkStrip} walk=${data} titled=${true} />
-    <figcaption>${explain(data, dimension, strongest)}</figcaption>
+    <figcaption>${explain(data, dimensions ?? [])}</figcaption>
   </figure>`;
 }
 
@@ -65,12 +75,12 @@ function StripSkeleton() {
 }
 
 /** What there is to know about this strip, in plain words. */
-function explain(data, dimension, strongest) {
-  const concept = conceptLabel(data.concept);
+function explain({ concept: walkedConcept, dim, low_label, high_label, start }, dimensions) {
   const sentences = ["Click any picture to go on from it."];
-  if (dimension?.importance) sentences.push(`This dimension carries ${percent(dimension.importance)} of what tells ${concept} apart.`);
-  if (dimension?.importance !== null && dimension?.importance < LITTLE * strongest.importance) sentences.push("That is little: expect no clear change.");
-  if (!data.low_label && !data.high_label) sentences.push("Nothing in the catalogue names its ends.");
-  if (data.start.step === null) sentences.push("The start lies outside the range that is walked.");
+  const importance = dimensions.find((dimension) => dimension.dim === dim)?.importance;
+  const little = importance < LITTLE * dimensions[0]?.importance;
+  if (little) sentences.push(`This dimension does little in ${conceptLabel(walkedConcept)}: expect no clear change.`);
+  if (!low_label && !high_label) sentences.push("Nothing in the catalogue names its ends.");
+  if (start.step === null) sentences.push("The start lies outside the range that is walked.");
   return sentences.join(" ");
 }

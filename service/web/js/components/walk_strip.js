@@ -18,7 +18,12 @@ export function WalkStrip({ walk, titled = false }) {
       <span data-nameless=${!walk.high_label}>${walk.high_label ?? NAMELESS}</span>
     </div>
     <div class="strip-window" ref=${strip}>
-      <ol class="strip" style=${{ "--frames": frames.length }} aria-label="The walk, from its low end" onKeyDown=${arrowKeys(".frame-picture")}>
+      <ol
+        class="strip"
+        style=${{ "--frames": frames.length }}
+        aria-label="The walk, from its low end"
+        onKeyDown=${arrowKeys(".frame-picture")}
+      >
         ${frames.map((frame) => html`<${Frame} ...${frame} key=${frame.key} dim=${walk.dim} titled=${titled} />`)}
       </ol>
     </div>`;
