@@ -2,7 +2,7 @@
 import { computed, effect } from "../vendor/signals.js";
 import { findItems, getConcept, getConcepts, getItem, getSimilar, getVersion, getWalk } from "./api.js";
 import { modelVersion, recommend } from "./api.js";
-import { learn, remember } from "./catalogue.js";
+import { knownItems, learn, remember } from "./catalogue.js";
 import { firstOffer } from "./dimensions.js";
 import { createResource } from "./resource.js";
 import { findSpecimens } from "./specimens.js";
@@ -48,10 +48,13 @@ export const openedItem = computed(() => {
   return detail?.item_id === openedId.value ? detail : null;
 });
 
+/** The open item's concept; an item that was listed somewhere need not be loaded first. */
+const openedConcept = computed(() => (openedItem.value ?? knownItems.value.get(openedId.value))?.concept ?? null);
+
 /** All dimensions of the open item's concept, most important first, or null while they load. */
 export const openedDimensions = computed(() => {
   const detail = concept.state.value.data;
-  return detail && detail.concept === openedItem.value?.concept ? detail.dimensions : null;
+  return detail && detail.concept === openedConcept.value ? detail.dimensions : null;
 });
 
 /** The dimension the open item is walked along: the chosen one, or the first that is offered. */
@@ -75,8 +78,8 @@ export function keepLoaded() {
     else [item, similar].forEach((resource) => resource.request(openedId.value));
   });
   effect(() => {
-    const wanted = openedItem.value?.concept;
-    if (wanted !== undefined && concept.state.peek().data?.concept !== wanted) concept.request(wanted);
+    const wanted = openedConcept.value;
+    if (wanted !== null && concept.state.peek().data?.concept !== wanted) concept.request(wanted);
   });
   effect(() => {
     if (walkedDimension.value === null) walk.reset();

@@ -48,7 +48,7 @@ function Content({ itemId }) {
     </div>
     ${summary && html`<${Summary} summary=${summary} detail=${detail} />`}
     ${status === "failed" && html`<${Failure} error=${error} retry=${item.retry} />`}
-    ${detail && html`<${Walk} key=${itemId} detail=${detail} />`}
+    ${summary && html`<${Walk} detail=${detail} />`}
     ${status !== "failed" && html`<${Similar} />`}
   </div>`;
 }

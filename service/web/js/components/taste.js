@@ -2,9 +2,9 @@
 import { conceptList, recommendation } from "../data.js";
 import { conceptStyle } from "../colours.js";
 import { html } from "../html.js";
-import { spotlight } from "../state.js";
+import { history, spotlight } from "../state.js";
 import { hasEvidence, strongestFirst } from "../taste.js";
-import { capitalise, percent } from "../words.js";
+import { capitalise, percent, plural } from "../words.js";
 import { ConceptMark } from "./concept_mark.js";
 import { Picture } from "./picture.js";
 import { TasteBar } from "./taste_bar.js";
@@ -15,38 +15,33 @@ export function Taste() {
   const { status, data } = recommendation.state.value;
   const components = data?.fallback ? withoutEvidence(conceptList.value) : strongestFirst(data?.components ?? []);
   const [strong, faint] = split(components);
+  const clicks = history.value.length - (data?.unknown_items.length ?? 0);
   return html`<section class="taste" aria-labelledby="taste-title">
     <h2 id="taste-title" class="section-title">Your taste</h2>
     ${status === "failed" && html`<p class="hint">There is nothing to show without a list.</p>`}
     ${!data && status === "loading" && html`<div class="skeleton taste-skeleton"></div>`}
     ${strong.length > 0 && html`<${TasteBar} components=${strong} />`}
     <ul class="components">
-      ${strong.map((component) => html`<li key=${component.concept}><${ComponentCard} ...${component} /></li>`)}
+      ${strong.map((component) => html`<li key=${component.concept}><${ComponentCard} ...${component} clicks=${clicks} /></li>`)}
     </ul>
     ${faint.length > 0 && html`<${Faint} components=${faint} />`}
   </section>`;
 }
 
-function ComponentCard({ concept, label, share, confidence }) {
+/** The confidence of a component is the number of clicks that speak for it, each counted by its concept weight. */
+function ComponentCard({ concept, label, share, confidence, clicks }) {
   const lit = spotlight.value === concept;
   const exemplars = conceptList.value[concept]?.exemplars ?? [];
-  return html`<button
-    class="component"
-    style=${conceptStyle(concept)}
-    aria-pressed=${lit}
-    aria-label=${`${label}: ${percent(share)} of your taste. Show its items`}
-    title=${`Confidence ${confidence.toFixed(2)}: the clicks that speak for this component, added up`}
-    onClick=${() => (spotlight.value = lit ? null : concept)}
-  >
-    <span
-      class="component-head"
-    >
-      <${ConceptMark} concept=${concept} /><span class="component-label">${capitalise(label)}</span><b>${percent(share)}</b>
+  const toggle = () => (spotlight.value = lit ? null : concept);
+  return html`<button class="component" style=${conceptStyle(concept)} aria-pressed=${lit} onClick=${toggle}>
+    <span class="component-head">
+      <${ConceptMark} concept=${concept} />
+      <span class="component-label">${capitalise(label)}</span>
+      <b>${percent(share)}</b>
     </span>
     <span class="component-share"><span style=${{ width: `${share * 100}%` }}></span></span>
-    <span
-      class="component-exemplars"
-    >
+    <span class="component-confidence">confidence ${confidence.toFixed(1)} of ${plural(clicks, "click")}</span>
+    <span class="component-exemplars">
       ${exemplars.slice(0, EXEMPLARS).map((item) => html`<${Picture} key=${item.item_id} item=${item} />`)}
     </span>
   </button>`;

@@ -13,7 +13,7 @@ import { WalkStrip } from "./walk_strip.js";
 const LITTLE = 0.15;
 const FRAMES = 8;
 
-/** `detail` is the item with its `top_dimensions`. */
+/** `detail` is the item with its `top_dimensions`, or null while it loads. */
 export function Walk({ detail }) {
   const dimensions = openedDimensions.value;
   const { error } = concept.state.value;
@@ -31,7 +31,7 @@ function DimensionPicker({ dimensions, detail }) {
   const extend = () => setExtended(true);
   const chosen = walkedDimension.value;
   const first = firstOffer(dimensions);
-  const peculiar = detail.top_dimensions.map(({ dim }) => dimensions.find((dimension) => dimension.dim === dim));
+  const peculiar = (detail?.top_dimensions ?? []).map(({ dim }) => dimensions.find((dimension) => dimension.dim === dim));
   const more = [...dimensions.filter(({ dim }) => dim === chosen), ...(extended ? peculiar : [])];
   return html`<div
     class="dimensions"
