@@ -292,11 +292,19 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the API and the page from the store's current version; every setting is also an environment variable MACRID_…."""
+    from pydantic import ValidationError
+
     from macrid.service.server import serve as run_server
     from macrid.service.settings import Settings
 
     given = {name: value for name, value in {"store": store, "host": host, "port": port}.items() if value is not None}
-    run_server(Settings(**given))  # type: ignore[arg-type]
+    try:
+        settings = Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"MACRID_{str(first['loc'][0]).upper()}"
+        raise typer.BadParameter(f"{first['input']!r}: {first['msg']}", param_hint=name) from error
+    run_server(settings)
 
 
 @app.command()
@@ -329,7 +337,7 @@ def _print_invitation(store: Path, address: str) -> None:
     dim = bundle.concepts[0].dimensions[0].dim
     bundle.close()
     history = ", ".join(f'"{item_id}"' for item_id in clicks)
-    console.print(f"\nThe page:  [bold]{address}[/]   API reference: {address}/docs\n\nTry:", highlight=False)
+    console.print(f"\nThe page:  [bold]{address}[/]   API: {address}/openapi.json\n\nTry:", highlight=False)
     for line in (
         f"curl -s {address}/recommend -H 'content-type: application/json' -d '{{\"history\": [{history}], \"n\": 5}}'",
         f"curl -s '{address}/items/{clicks[0]}/walk?dim={dim}'\n",

@@ -1,9 +1,9 @@
 """Does a walk along a dimension move a factor? Asked of the published demo shop, whose true factors are known.
 
-For each department and factor the dimension is chosen on one half of the department's items (the largest |Spearman| of coordinate
-and factor); then the service walks along it from items of the other half, over items of the other half. Reported is the mean
-Spearman correlation of step and factor, signed by the correlation seen when choosing; beside it the largest mean |Spearman| of the
-other factors, and the same figure for factors shuffled within the department.
+For each department and factor the dimension is chosen on one half of the items: the largest |Spearman| of coordinate and factor.
+Then the service walks along it from items of the other half, over items of the other half. Reported is the mean Spearman
+correlation of step and factor, signed by the correlation seen when choosing; beside it the largest mean |Spearman| of the other
+factors, and the same figure for factors shuffled within the department.
 
     python -m benchmarks.demo_walks [--store artifacts/store] [--starts 50] [--seed 0]
 """

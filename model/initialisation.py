@@ -32,8 +32,8 @@ def start_from_co_clicks(network: MacridVAE, training: sparse.csr_matrix, genera
     prototypes = torch.linalg.qr(directions).Q[:K] if d >= K else F.normalize(directions, dim=1)[:K]  # (K, d)
     scale = network.item_embeddings.norm(dim=1, keepdim=True)  # keep the tables' scale: Adam's steps are relative to it
     with torch.no_grad():
-        noise = network.item_embeddings
-        if K < d:  # leave only what says nothing about concepts
+        noise = network.item_embeddings.detach()
+        if d > K:  # leave only what says nothing about concepts
             noise = noise - noise @ prototypes.T @ prototypes
         noise = F.normalize(noise, dim=1)
         towards = prototypes[torch.from_numpy(groups)]  # (M, d)

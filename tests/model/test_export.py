@@ -1,0 +1,130 @@
+"""What goes into a bundle: the network's own numbers, an index that ranks like them, and concepts that are described truly."""
+
+import faiss
+import numpy as np
+import pytest
+from scipy import sparse
+
+from macrid.artifacts.bundle import Bundle
+from macrid.model import export
+from macrid.model.demo_shop import FACTORS
+
+
+@pytest.fixture(scope="module")
+def bundle(small_run):
+    outcome, _ = small_run
+    opened = Bundle.open(outcome.folder)
+    yield opened
+    opened.close()
+
+
+class TestBundle:
+    def test_a_restored_network_scores_as_the_trained_one(self, small_run, bundle):
+        outcome, split = small_run
+        expected, found = (
+            network.score(split.test.fold_in) for network in (outcome.trained.network, export.restore(bundle))
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+    def test_popularity_counts_training_users(self, small_run, bundle):
+        _, split = small_run
+        assert bundle.popularity.tolist() == np.asarray(split.training.sum(axis=0)).ravel().tolist()
+
+    def test_rows_of_the_catalogue_are_rows_of_the_arrays(self, small_run, bundle):
+        _, split = small_run
+        assert [item.item_id for item in bundle.catalogue.items(range(len(split.item_ids)))] == list(split.item_ids)
+
+    def test_pictures_travel_with_the_bundle(self, bundle, small_shop):
+        item = bundle.catalogue.item(0)
+        assert bundle.catalogue.picture(0).data == (small_shop / "pictures" / f"{item.item_id}.svg").read_bytes()
+
+    def test_the_manifest_tells_how_and_how_well(self, small_run, bundle):
+        outcome, split = small_run
+        manifest = bundle.manifest
+        assert manifest.fitted_on == "training_users"
+        assert manifest.training["best_epoch"] == outcome.trained.best_epoch
+        assert manifest.metrics["users"] == len(split.test.user_ids)
+        assert (
+            manifest.metrics["test"]["MacridVAE"]["ndcg@100"]["mean"] == outcome.table["MacridVAE"]["ndcg@100"]["mean"]
+        )
+
+
+class TestIndex:
+    def test_its_inner_products_are_the_terms_of_the_score(self, bundle):
+        index = faiss.read_index(str(bundle.index_path))
+        z = bundle.item_embeddings[:3]
+        for k, m in enumerate(bundle.prototypes):
+            values, rows = index.search(np.column_stack([z + m, np.ones(3, np.float32)]).astype(np.float32), 5)
+            terms = np.log(bundle.concept_weights[:, k]) + z @ bundle.item_embeddings.T / bundle.manifest.temperature
+            np.testing.assert_allclose(
+                values / bundle.manifest.temperature, np.take_along_axis(terms, rows, axis=1), atol=1e-4
+            )
+
+
+class TestConcepts:
+    def test_sizes_add_up_to_all_items(self, bundle):
+        assert sum(concept.size for concept in bundle.concepts) == bundle.manifest.items
+
+    def test_labels_are_distinct_and_from_the_departments(self, bundle):
+        labels = [concept.label for concept in bundle.concepts]
+        assert len(set(labels)) == len(labels)
+
+    def test_importance_falls_along_the_dimensions_and_sums_to_one(self, bundle):
+        for concept in bundle.concepts:
+            shares = [dimension.importance for dimension in concept.dimensions]
+            assert shares == sorted(shares, reverse=True)
+            assert sum(shares) == pytest.approx(1)
+
+    def test_exemplars_belong_to_their_concept(self, bundle):
+        rows = bundle.catalogue.indices([item for concept in bundle.concepts for item in concept.exemplars])
+        for concept in bundle.concepts:
+            assert all(bundle.concept_weights[rows[item]].argmax() == concept.index for item in concept.exemplars)
+
+    def test_ends_hold_the_items_with_extreme_coordinates(self, bundle):
+        h, assignment = bundle.item_embeddings, bundle.concept_weights.argmax(axis=1)
+        concept = bundle.concepts[0]
+        dimension = concept.dimensions[0]
+        rows = bundle.catalogue.indices([dimension.low.exemplars[0], dimension.high.exemplars[0]])
+        coordinates = h[assignment == concept.index, dimension.dim]
+        assert h[rows[dimension.low.exemplars[0]], dimension.dim] == coordinates.min()
+        assert h[rows[dimension.high.exemplars[0]], dimension.dim] == coordinates.max()
+
+    def test_names_of_ends_come_from_the_shops_words_or_factors(self, bundle):
+        named = [d.high.label for concept in bundle.concepts for d in concept.dimensions if d.high.label]
+        known = {factor.name for factor in FACTORS}
+        assert named
+        assert all(any(factor in label for factor in known) or label.isalpha() for label in named)
+
+
+def test_importance_is_the_share_of_the_variance_of_the_inner_product():
+    rng = np.random.default_rng(0)
+    h = rng.normal(size=(2000, 3)).astype(np.float32) * [1, 2, 0]
+    z = rng.normal(size=(50, 3)).astype(np.float32)
+    parts = np.array([np.var(z[:, [j]] @ h[:, [j]].T, axis=1).mean() for j in range(3)])
+    np.testing.assert_allclose(export.importance(h, z), parts / parts.sum(), rtol=1e-4)
+
+
+def test_exemplars_are_the_most_popular_of_the_surest():
+    weight = np.linspace(1, 0, 200, dtype=np.float32)
+    popularity = np.zeros(200, dtype=np.int64)
+    popularity[[5, 150]] = [7, 9]
+    chosen = export.concept_exemplars(weight, np.ones(200, dtype=bool), popularity)
+    assert chosen[0] == 5
+    assert 150 not in chosen
+
+
+def test_the_same_run_gives_the_same_version(small_run, small_shop, tmp_path):
+    from macrid.model import pipeline
+
+    outcome, split = small_run
+    given = str(small_shop / "clicks.csv")
+    source = pipeline.load_source(given, pipeline.SourceOptions(items=small_shop / "items.csv", name="small-shop"))
+    config = pipeline.training_config(given, {"epochs": 12, "batch_size": 50, "dimensions": 32, "seed": 1})
+    again = pipeline.run(given, source, split, config, tmp_path / "again")
+    assert again.manifest.model_version == outcome.manifest.model_version
+
+
+def test_a_sample_of_users_never_asks_for_more_than_there_are(small_run):
+    outcome, _ = small_run
+    few = sparse.csr_matrix(np.eye(3, outcome.manifest.items, dtype=np.float32))
+    assert export.sampled_components(outcome.trained.network, few).shape[1] == 3

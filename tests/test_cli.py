@@ -1,0 +1,102 @@
+"""The command line as a user meets it: in a process of its own, in a folder of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from macrid.artifacts.store import Store
+
+COMMANDS = (
+    [],
+    ["data"],
+    ["data", "list"],
+    ["data", "prepare"],
+    ["train"],
+    ["evaluate"],
+    ["publish"],
+    ["roll-back"],
+    ["serve"],
+    ["demo"],
+)
+
+
+def macrid(*arguments, cwd, expect=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "macrid.cli", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "macrid")
+def test_every_command_explains_itself(command, tmp_path):
+    assert "Usage: " in macrid(*command, "--help", cwd=tmp_path)
+
+
+class TestOwnData:
+    def test_from_a_file_of_clicks_to_a_published_version(self, small_shop, tmp_path):
+        said = macrid(
+            "train", small_shop / "clicks.csv", "--items", small_shop / "items.csv", "--name", "my-shop", "--epochs", 3,
+            "--batch-size", 50, "--dimensions", 16, "--publish", "--store", "store", cwd=tmp_path,
+        )  # fmt: skip
+        assert "MacridVAE" in said
+        assert "EASE" in said
+        assert Store(tmp_path / "store").current().startswith("my-shop-")
+        assert "MacridVAE" in macrid("evaluate", "--store", "store", cwd=tmp_path)
+
+    def test_columns_can_be_named_and_ratings_cut(self, tmp_path):
+        rows = [f"u{u}\ti{(u * 7 + at * (1 + u % 3)) % 40}\t{1 + at % 5}" for u in range(60) for at in range(20)]
+        (tmp_path / "stars.tsv").write_text("who\twhat\tstars\n" + "\n".join(rows) + "\n")
+        said = macrid(
+            "train", "stars.tsv", "--user-column", "who", "--item-column", "what", "--rating-column", "stars", "--min-rating", 2,
+            "--epochs", 1, "--dimensions", 8, "--out", "bundle", cwd=tmp_path,
+        )  # fmt: skip
+        assert "stars: 60 users" in said
+        assert "published stars-" in macrid("publish", "bundle", cwd=tmp_path)
+
+
+class TestErrors:
+    """Each is one line that says what to do, and status 2; nothing is written."""
+
+    @pytest.mark.parametrize(
+        ("text", "options", "message"),
+        [
+            (
+                "user,thing\na,b\n",
+                [],
+                "no item column 'item' or 'item_id' or 'itemid'; the columns are 'user', 'thing'",
+            ),
+            ("", [], "the file is empty"),
+            ("user,item,rating\na,b,high\n", ["--min-rating", "4"], "'high' is not a number"),
+            ("user,item\na,b\n", [], "no user is left"),
+            ("".join(["user,item\n", *(f"a,i{at}\n" for at in range(9))]), [], "cannot hold out 1 users"),
+        ],
+        ids=["missing column", "empty file", "rating", "no user left", "one user"],
+    )
+    def test_a_bad_file_is_explained(self, tmp_path, text, options, message):
+        (tmp_path / "clicks.csv").write_text(text)
+        said = macrid("train", "clicks.csv", *options, cwd=tmp_path, expect=2)
+        assert message in said
+        assert "Traceback" not in said
+        assert [path.name for path in tmp_path.iterdir()] == ["clicks.csv"]
+
+    def test_an_unknown_source_lists_the_known_ones(self, tmp_path):
+        assert "demo-shop, ml-latest-small" in macrid("train", "netflix", cwd=tmp_path, expect=2)
+
+    def test_a_folder_that_exists_is_not_written_over(self, small_shop, tmp_path):
+        (tmp_path / "out").mkdir()
+        assert "exists already" in macrid("train", small_shop / "clicks.csv", "--out", "out", cwd=tmp_path, expect=2)
+
+    def test_publishing_what_is_no_bundle_names_the_file(self, tmp_path):
+        assert "manifest.json" in macrid("publish", ".", cwd=tmp_path, expect=2)
+
+    def test_evaluating_an_empty_store_tells_how_to_fill_it(self, tmp_path):
+        assert "macrid demo" in macrid("evaluate", cwd=tmp_path, expect=2)
+
+    def test_rolling_back_an_empty_store_is_explained(self, tmp_path):
+        assert "no earlier version" in macrid("roll-back", cwd=tmp_path, expect=2)
+
+    def test_a_setting_that_makes_no_sense_is_named(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("MACRID_MAX_HISTORY", "many")
+        assert "MACRID_MAX_HISTORY" in macrid("serve", cwd=tmp_path, expect=2)
