@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -84,8 +85,12 @@ class TestOnASocket:
 class TestLogs:
     @pytest.fixture(autouse=True)
     def restore(self):
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
+        root.handlers.clear()  # pytest's own, which configuring would close
         yield
         structlog.reset_defaults()
+        root.handlers[:], root.level = handlers, level
 
     def test_json_lines_can_be_read_by_programs(self, capsys):
         configure_logs(Settings(log_format="json"))
@@ -109,6 +114,12 @@ class TestLogs:
         written = capsys.readouterr().err
         assert "ZeroDivisionError" in written
         assert "bought-in-confidence" not in written
+
+    def test_lines_of_libraries_look_like_ours(self, capsys):
+        configure_logs(Settings(log_format="json"))
+        logging.getLogger("a.library").info("listening on %s", "http://127.0.0.1:8000")
+        line = json.loads(capsys.readouterr().err)
+        assert (line["event"], line["level"]) == ("listening on http://127.0.0.1:8000", "info")
 
     def test_text_is_for_people(self, capsys):
         configure_logs(Settings(log_format="text"))

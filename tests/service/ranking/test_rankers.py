@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from macrid.service.encoder import unit_rows
 from macrid.service.ranking.by_concept import ByConceptRanker, build_index, concept_vectors, index_error, read_index
 from macrid.service.ranking.exact import ExactRanker
-from macrid.service.ranking.scores import approximation_error, log_sum_over_concepts
+from macrid.service.ranking.scores import approximation_error, log_sum_over_concepts, soft_scores
 
 NOTHING = np.array([], dtype=np.int64)
 TEMPERATURE = 0.1
@@ -192,6 +192,22 @@ class TestCertificate:
             values, lists = ranker._index.search(queries, width)
             outside = np.setdiff1d(np.arange(len(items)), lists)
             assert scores[outside].max() <= ranker._best_score_outside(values[:, -1])
+
+    def test_a_list_that_ends_among_equal_items_proves_nothing(self):
+        # One concept, so the bound is the list's last value itself; which of the equal items it holds is accident.
+        items = np.repeat(axes([0.6, 0.8]), 20, axis=0)
+        ranker = by_concept(items, axes([1, 0]))
+        assert not ranker._rank_lists(axes([0, 1]), 5, NOTHING, width=5).certified
+        assert ranker.rank(axes([0, 1]), 5, NOTHING).indices.tolist() == [0, 1, 2, 3, 4]
+
+
+class TestSoftScores:
+    def test_an_items_score_does_not_depend_on_its_company(self):
+        rng = np.random.default_rng(2)
+        items, prototypes, components = (unit_rows(rng.normal(size=(n, 33)).astype(np.float32)) for n in (61, 5, 5))
+        together, _ = soft_scores(items, components, prototypes, TEMPERATURE)
+        alone = [soft_scores(items[at : at + 1], components, prototypes, TEMPERATURE)[0][0] for at in range(61)]
+        np.testing.assert_array_equal(together, alone)
 
 
 class TestErrorBounds:
