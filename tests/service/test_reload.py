@@ -201,6 +201,15 @@ class TestWatching:
         assert ready.json()["model_version"] == serving_version
         assert ready.json()["refused"]["model_version"] == damaged
 
+    def test_an_answer_kept_from_the_old_version_is_not_taken_for_one_of_the_new(self, store, bundles):
+        store.publish(bundles[0])
+        with serving(store.root, reload_interval=3600) as client:
+            tag = client.get("/concepts").headers["etag"]
+            assert client.get("/concepts", headers={"if-none-match": tag}).status_code == 304
+            store.publish(bundles[1])
+            client.app.state.reloader.look()
+            assert client.get("/concepts", headers={"if-none-match": tag}).status_code == 200
+
     def test_every_answer_during_swaps_is_wholly_from_one_version(self, store, bundles):
         versions = [store.publish(bundle) for bundle in bundles]
         expected = {}
