@@ -5,7 +5,8 @@ read-only view of the file, whose pages all workers share.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,10 @@ _SAFETENSORS_NAMES = {np.dtype(np.float32): "F32", np.dtype(np.int64): "I64"}
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write exactly the arrays of `schema.ARRAYS`, C-contiguous and little-endian."""
+    path.touch()
+    mode = path.stat().st_mode
     save_file({name: np.ascontiguousarray(arrays[name]) for name in ARRAYS}, str(path))
+    path.chmod(mode)  # safetensors 0.8 makes files that only their owner may read, and the server is often someone else
 
 
 def map_arrays(path: Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -35,71 +39,86 @@ def map_arrays(path: Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
 
     Raises:
         BundleError: the header is broken, or an array is missing, surplus, or of another dtype or shape.
+        OSError: the disk cannot be read.
     """
     header, start = _header(path)
     header.pop("__metadata__", None)
     if header.keys() != ARRAYS.keys():
         raise BundleError(f"{path}: holds the arrays {', '.join(sorted(header))}; expected {', '.join(sorted(ARRAYS))}")
-    try:
-        whole = np.memmap(path, dtype=np.uint8, mode="r")
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: cannot be mapped: {error}") from error
-    return {name: _view(path, name, entry, whole[start:], sizes) for name, entry in header.items()}
+    data = np.memmap(path, dtype=np.uint8, mode="r")[start:]
+    spans = {name: _span(path, name, entry, sizes) for name, entry in header.items()}
+    _check_spans(path, spans, len(data))
+    return {name: _view(name, data[begin:end], sizes) for name, (begin, end) in spans.items()}
 
 
 def _header(path: Path) -> tuple[dict[str, object], int]:
+    if not path.is_file():
+        raise BundleError(f"{path}: is not there, or is no file")
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if length > MAX_HEADER_BYTES:
+            raise BundleError(f"{path}: its header claims {length} bytes; expected at most {MAX_HEADER_BYTES}")
+        text = stream.read(length)
     try:
-        with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if length > MAX_HEADER_BYTES:
-                raise BundleError(f"{path}: its header claims {length} bytes; expected at most {MAX_HEADER_BYTES}")
-            header = json.loads(stream.read(length).decode("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        header = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: its header cannot be read: {error}") from error
     if not isinstance(header, dict):
         raise BundleError(f"{path}: its header is {header!r:.40}, expected an object")
     return header, 8 + length
 
 
-def _view(path: Path, name: str, entry: object, data: np.ndarray, sizes: Mapping[str, int]) -> np.ndarray:
-    spec = ARRAYS[name]
-    dtype, shape = np.dtype(spec.dtype), [sizes[letter] for letter in spec.shape]
+def _span(path: Path, name: str, entry: object, sizes: Mapping[str, int]) -> tuple[int, int]:
+    """Where an array's bytes begin and end, after the header."""
+    dtype, shape = np.dtype(ARRAYS[name].dtype), _shape(name, sizes)
     if not isinstance(entry, dict) or entry.get("dtype") != _SAFETENSORS_NAMES[dtype] or entry.get("shape") != shape:
         raise BundleError(f"{path}: array {name} is {entry!r:.120}, expected {dtype} of shape {tuple(shape)}")
-    offsets, expected = entry.get("data_offsets"), int(np.prod(shape)) * dtype.itemsize
+    offsets, expected = entry.get("data_offsets"), math.prod(shape) * dtype.itemsize
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(offset) is int for offset in offsets):
-        raise BundleError(f"{path}: array {name} has the offsets {offsets!r:.40}, expected two whole numbers")
-    begin, end = offsets
-    if begin < 0 or end > len(data) or end - begin != expected or begin % dtype.itemsize:
-        raise BundleError(
-            f"{path}: array {name} lies at {begin} to {end}; expected {expected} bytes within {len(data)}"
-        )
-    view: np.ndarray = data[begin:end].view(dtype).reshape(shape)
+        raise BundleError(f"{path}: array {name} has the offsets {offsets!r:.80}, expected two whole numbers")
+    if offsets[1] - offsets[0] != expected or offsets[0] % dtype.itemsize:
+        raise BundleError(f"{path}: array {name} lies at {offsets}, expected {expected} bytes, aligned")
+    return offsets[0], offsets[1]
+
+
+def _check_spans(path: Path, spans: Mapping[str, tuple[int, int]], size: int) -> None:
+    """Every byte belongs to one array, as the safetensors library asks too."""
+    at = 0
+    for name, (begin, end) in sorted(spans.items(), key=lambda span: span[1]):
+        if begin != at:
+            raise BundleError(f"{path}: array {name} begins at byte {begin} of the data, expected {at}")
+        at = end
+    if at != size:
+        raise BundleError(f"{path}: its arrays take {at} bytes, expected {size}, which is what there is")
+
+
+def _view(name: str, data: np.ndarray, sizes: Mapping[str, int]) -> np.ndarray:
+    view: np.ndarray = data.view(ARRAYS[name].dtype).reshape(_shape(name, sizes))
     return view
 
 
-def check_arrays(arrays: Mapping[str, np.ndarray], temperature: float, where: str) -> None:
-    """Hold arrays to the invariants of the format.
+def _shape(name: str, sizes: Mapping[str, int]) -> list[int]:
+    return [sizes[letter] for letter in ARRAYS[name].shape]
+
+
+@np.errstate(all="ignore")  # what overflows is refused, not warned of
+def check_arrays(arrays: Mapping[str, np.ndarray], temperature: float, where: str) -> dict[str, int]:
+    """Hold arrays to the invariants of the format; returns what M, K and d are.
 
     Raises:
         BundleError: a name, dtype or shape is not the declared one; a number is not finite; rows are not unit vectors;
             concept weights are not softmax(<h, m> / temperature); a popularity is negative.
     """
-    check_declared(arrays, where)
-    for name in ARRAYS:
-        for rows in _slices(len(arrays[name])):
-            if not np.isfinite(arrays[name][rows]).all():
-                raise BundleError(f"{where}: array {name} holds numbers that are not finite")
-    _check_unit_rows("prototypes", arrays["prototypes"], where)
-    if (arrays["popularity"] < 0).any():
-        raise BundleError(f"{where}: array popularity holds negative counts")
-    for rows in _slices(len(arrays["item_embeddings"])):
-        _check_unit_rows("item_embeddings", arrays["item_embeddings"][rows], where)
-        logits = arrays["item_embeddings"][rows] @ arrays["prototypes"].T / temperature
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        expected = exponentials / exponentials.sum(axis=1, keepdims=True)
-        if np.abs(expected - arrays["concept_weights"][rows]).max() > TOLERANCE:
-            raise BundleError(f"{where}: array concept_weights is not softmax(<h_i, m_k> / temperature {temperature})")
+    sizes = check_declared(arrays, where)
+    if not 0 < temperature < math.inf:
+        raise BundleError(f"{where}: the temperature is {temperature!r}, expected a number above 0")
+    for name, array in arrays.items():
+        _check_rows(name, array, lambda rows: np.isfinite(rows), "numbers that are not finite", where)
+    _check_rows("popularity", arrays["popularity"], lambda rows: rows >= 0, "negative counts", where)
+    for name in ("prototypes", "item_embeddings"):
+        _check_unit_rows(name, arrays[name], where)
+    _check_concept_weights(arrays, temperature, where)
+    return sizes
 
 
 def check_declared(arrays: Mapping[str, np.ndarray], where: str) -> dict[str, int]:
@@ -121,11 +140,42 @@ def check_declared(arrays: Mapping[str, np.ndarray], where: str) -> dict[str, in
     return sizes
 
 
-def _check_unit_rows(name: str, rows: Float32Array, where: str) -> None:
-    norms = np.linalg.norm(rows, axis=1)
-    worst = int(np.abs(norms - 1).argmax())
-    if abs(norms[worst] - 1) > TOLERANCE:
-        raise BundleError(f"{where}: array {name} has a row of length {norms[worst]:.6g}, expected 1")
+def _check_rows(
+    name: str, array: np.ndarray, fits: Callable[[np.ndarray], np.ndarray], unwanted: str, where: str
+) -> None:
+    for rows in _slices(len(array)):
+        fitting = fits(array[rows])
+        if not fitting.all():
+            place = np.argwhere(~fitting)[0] + [rows.start, *[0] * (array.ndim - 1)]
+            raise BundleError(f"{where}: array {name} holds {unwanted}: {array[tuple(place)]} at {place.tolist()}")
+
+
+def _check_unit_rows(name: str, array: Float32Array, where: str) -> None:
+    for rows in _slices(len(array)):
+        lengths = np.linalg.norm(array[rows], axis=1)
+        worst = int(np.abs(lengths - 1).argmax())
+        if not abs(lengths[worst] - 1) <= TOLERANCE:
+            row = rows.start + worst
+            raise BundleError(f"{where}: array {name} has row {row} of length {lengths[worst]:.6g}, expected 1")
+
+
+def _check_concept_weights(arrays: Mapping[str, np.ndarray], temperature: float, where: str) -> None:
+    for rows in _slices(len(arrays["item_embeddings"])):
+        expected = softmax(arrays["item_embeddings"][rows] @ arrays["prototypes"].T / temperature)
+        off = np.abs(expected - arrays["concept_weights"][rows]).max(axis=1)
+        worst = int(off.argmax())
+        if not off[worst] <= TOLERANCE:
+            rule = f"softmax(<h_i, m_k> / temperature) with temperature {temperature}"
+            raise BundleError(
+                f"{where}: array concept_weights has row {rows.start + worst} off by {off[worst]:.3g}, expected {rule}"
+            )
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Rows of exponentials as shares of their sum, (n, K) -> (n, K)."""
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _slices(rows: int) -> list[slice]:

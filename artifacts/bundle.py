@@ -1,25 +1,20 @@
 """A bundle: everything the server needs to serve one trained model, in one folder that is written whole and opened verified."""
 
-import dataclasses
-import hashlib
-import re
 import shutil
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from macrid.artifacts import schema
-from macrid.artifacts.arrays import check_arrays, check_declared, map_arrays, write_arrays
+from macrid.artifacts.arrays import check_arrays, map_arrays, write_arrays
 from macrid.artifacts.catalogue import Catalogue
 from macrid.artifacts.errors import BundleError, CatalogueError
-from macrid.artifacts.files import dump_json, folder_beside, parse_json, sha256
+from macrid.artifacts.files import dump_json, exists, folder_beside, read_json
+from macrid.artifacts.manifest import check_files, check_name, read_manifest, write_manifest
 from macrid.artifacts.records import from_json, to_json
 from macrid.artifacts.schema import Concept, Float32Array, Int64Array, Manifest
-
-REQUIRED_FILES = (schema.EMBEDDINGS_FILE, schema.CATALOGUE_FILE, schema.CONCEPTS_FILE)
 
 
 @dataclass(frozen=True)
@@ -74,22 +69,21 @@ class Bundle:
 
         Raises:
             BundleError: anything is not as the format says; the message names the file.
+            OSError: the disk cannot be read.
         """
         manifest = read_manifest(folder)
         if verify:
-            _check_files(folder, manifest)
-        sizes = {"M": manifest.items, "K": manifest.concepts, "d": manifest.dimensions}
-        arrays = map_arrays(folder / schema.EMBEDDINGS_FILE, sizes)
-        concepts = _read_concepts(folder / schema.CONCEPTS_FILE, manifest)
+            check_files(folder, manifest)
+        embeddings = folder / schema.EMBEDDINGS_FILE
+        arrays = map_arrays(embeddings, {"M": manifest.items, "K": manifest.concepts, "d": manifest.dimensions})
         if verify:
-            check_arrays(arrays, manifest.temperature, str(folder / schema.EMBEDDINGS_FILE))
-        index = folder / schema.INDEX_FILE
+            check_arrays(arrays, manifest.temperature, str(embeddings))
         return Bundle(
             folder=folder,
             manifest=manifest,
-            concepts=concepts,
+            concepts=_read_concepts(folder / schema.CONCEPTS_FILE, manifest),
             catalogue=_open_catalogue(folder / schema.CATALOGUE_FILE, manifest.items, verify),
-            index_path=index if schema.INDEX_FILE in manifest.files else None,
+            index_path=folder / schema.INDEX_FILE if schema.INDEX_FILE in manifest.files else None,
             **arrays,
         )
 
@@ -103,37 +97,38 @@ def write_bundle(folder: Path, contents: BundleContents) -> Manifest:
 
     Raises:
         BundleError: the folder exists, or the contents break the format; nothing is left behind.
+        OSError: the disk cannot be written; nothing is left behind.
     """
-    if folder.exists():
+    if exists(folder):
         raise BundleError(f"{folder}: exists already; a bundle is written once, into a folder of its own")
     check_name(contents.name, str(folder))
-    sizes = check_declared(contents.arrays, str(folder))
-    check_arrays(contents.arrays, contents.temperature, str(folder))
+    sizes = check_arrays(contents.arrays, contents.temperature, str(folder))
     with folder_beside(folder) as beside:
-        write_arrays(beside / schema.EMBEDDINGS_FILE, contents.arrays)
-        shutil.copyfile(contents.catalogue, beside / schema.CATALOGUE_FILE)
-        concepts = {"concepts": [to_json(concept) for concept in contents.concepts]}
-        (beside / schema.CONCEPTS_FILE).write_text(dump_json(concepts), encoding="utf-8")
-        if contents.index_bytes is not None:
-            (beside / schema.INDEX_FILE).parent.mkdir()
-            (beside / schema.INDEX_FILE).write_bytes(contents.index_bytes)
-        manifest = _manifest(beside, contents, sizes)
-        (beside / schema.MANIFEST_FILE).write_text(dump_json(to_json(manifest)), encoding="utf-8")
+        _write_files(beside, contents)
+        manifest = write_manifest(beside, _draft(contents, sizes))
         Bundle.open(beside).close()  # what cannot be opened is not written
     return manifest
 
 
-def _manifest(folder: Path, contents: BundleContents, sizes: dict[str, int]) -> Manifest:
-    files: dict[str, dict[str, object]] = {
-        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": sha256(path)}
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    manifest = Manifest(
+def _write_files(folder: Path, contents: BundleContents) -> None:
+    if not contents.catalogue.is_file():
+        raise BundleError(f"{contents.catalogue}: the catalogue is not there; expected a file of write_catalogue")
+    shutil.copyfile(contents.catalogue, folder / schema.CATALOGUE_FILE)
+    write_arrays(folder / schema.EMBEDDINGS_FILE, contents.arrays)
+    path = folder / schema.CONCEPTS_FILE
+    concepts = {"concepts": [to_json(concept) for concept in contents.concepts]}
+    path.write_bytes(dump_json(concepts, str(path)))
+    if contents.index_bytes is not None:
+        (folder / schema.INDEX_FILE).parent.mkdir()
+        (folder / schema.INDEX_FILE).write_bytes(contents.index_bytes)
+
+
+def _draft(contents: BundleContents, sizes: dict[str, int]) -> Manifest:
+    return Manifest(
         format_version=schema.FORMAT_VERSION,
         model_version="",
         name=contents.name,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        created_at="",
         items=sizes["M"],
         concepts=sizes["K"],
         dimensions=sizes["d"],
@@ -143,84 +138,27 @@ def _manifest(folder: Path, contents: BundleContents, sizes: dict[str, int]) -> 
         training=contents.training,
         metrics=contents.metrics,
         index=contents.index,
-        files=files,
     )
-    return dataclasses.replace(manifest, model_version=content_version(manifest))
-
-
-def content_version(manifest: Manifest) -> str:
-    """The version that a manifest's content has: its name and a hash over all but where the data lay and when it was made."""
-    content = {**to_json(manifest), "model_version": "", "created_at": "", "data": {}}
-    digest = hashlib.sha256(dump_json(content).encode()).hexdigest()
-    return f"{manifest.name}-{digest[:12]}"
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest of a bundle's folder.
-
-    Raises:
-        BundleError: it is absent, broken, of another format version, or does not fit itself.
-    """
-    path = folder / schema.MANIFEST_FILE
-    raw = parse_json(path)
-    version = raw.get("format_version") if isinstance(raw, dict) else None
-    if version != schema.FORMAT_VERSION or type(version) is not int:
-        raise BundleError(f"{path}: format_version is {version!r}, expected {schema.FORMAT_VERSION}")
-    manifest = from_json(Manifest, raw, str(path))
-    if min(manifest.items, manifest.concepts, manifest.dimensions) < 1 or not manifest.temperature > 0:
-        raise BundleError(f"{path}: items, concepts, dimensions and temperature must be positive")
-    check_name(manifest.name, str(path))
-    if not set(REQUIRED_FILES) <= manifest.files.keys() <= {*REQUIRED_FILES, schema.INDEX_FILE}:
-        raise BundleError(f"{path}: lists {', '.join(sorted(manifest.files))}; expected {', '.join(REQUIRED_FILES)}")
-    if content_version(manifest) != manifest.model_version:
-        raise BundleError(
-            f"{path}: model_version is {manifest.model_version!r}, expected {content_version(manifest)!r}"
-        )
-    return manifest
-
-
-def check_name(name: str, where: str) -> None:
-    """Refuse a name that could not stand in a version, which is the name of a folder.
-
-    Raises:
-        BundleError: it is not of letters, digits, '.', '_' and '-', beginning with a letter or digit.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        raise BundleError(f"{where}: the name {name!r:.120} cannot be used; expected letters, digits, '.', '_' and '-'")
-
-
-def _check_files(folder: Path, manifest: Manifest) -> None:
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    for surplus in sorted(present - manifest.files.keys() - {schema.MANIFEST_FILE}):
-        raise BundleError(f"{folder / surplus}: is not listed in the manifest")
-    for name, entry in manifest.files.items():
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
-            raise BundleError(f"{path}: is listed in the manifest but is not a plain file here")
-        if path.stat().st_size != entry.get("size"):
-            raise BundleError(f"{path}: has {path.stat().st_size} bytes, expected {entry.get('size')}")
-        actual = sha256(path)
-        if actual != entry.get("sha256"):
-            raise BundleError(f"{path}: SHA-256 is {actual}, expected {entry.get('sha256')}")
 
 
 def _read_concepts(path: Path, manifest: Manifest) -> tuple[Concept, ...]:
-    raw = parse_json(path)
+    raw = read_json(path)
     if not isinstance(raw, dict) or raw.keys() != {"concepts"} or not isinstance(raw["concepts"], list):
         raise BundleError(f"{path}: expected an object with the one list 'concepts'")
     concepts = tuple(from_json(Concept, entry, f"{path}: concept {at}") for at, entry in enumerate(raw["concepts"]))
-    if [concept.index for concept in concepts] != list(range(manifest.concepts)):
-        raise BundleError(
-            f"{path}: concepts are numbered {[c.index for c in concepts]}, expected 0 to {manifest.concepts - 1}"
-        )
-    for concept in concepts:
-        if sorted(dimension.dim for dimension in concept.dimensions) != list(range(manifest.dimensions)):
-            raise BundleError(
-                f"{path}: concept {concept.index} does not list dimensions 0 to {manifest.dimensions - 1} once each"
-            )
+    numbers = [concept.index for concept in concepts]
+    if numbers != list(range(manifest.concepts)):
+        raise BundleError(f"{path}: concepts are numbered {numbers!s:.80}, expected 0 to {manifest.concepts - 1}")
     if len({concept.id for concept in concepts}) != len(concepts):
-        raise BundleError(f"{path}: two concepts have the same id")
+        raise BundleError(f"{path}: two concepts have the same id; they are {[c.id for c in concepts]!s:.200}")
+    for concept in concepts:
+        _check_dimensions(concept, manifest.dimensions, path)
     return concepts
+
+
+def _check_dimensions(concept: Concept, dimensions: int, path: Path) -> None:
+    if sorted(dimension.dim for dimension in concept.dimensions) != list(range(dimensions)):
+        raise BundleError(f"{path}: concept {concept.index} does not list dimensions 0 to {dimensions - 1} once each")
 
 
 def _open_catalogue(path: Path, items: int, verify: bool) -> Catalogue:
@@ -233,10 +171,7 @@ def _open_catalogue(path: Path, items: int, verify: bool) -> Catalogue:
             raise BundleError(f"{path}: holds {len(catalogue)} items, expected {items}")
         if verify:
             catalogue.check()
-    except CatalogueError as error:
+    except (BundleError, CatalogueError) as error:
         catalogue.close()
         raise BundleError(str(error)) from error
-    except BundleError:
-        catalogue.close()
-        raise
     return catalogue

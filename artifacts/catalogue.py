@@ -4,38 +4,42 @@ Written once by the trainer; opened read-only and immutable by any number of thr
 """
 
 import json
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
+from macrid.artifacts.catalogue_rules import (
+    Column,
+    Kind,
+    Picture,
+    Value,
+    check_columns,
+    check_item,
+    check_item_id,
+    check_item_ids,
+    check_pictures,
+    is_text,
+)
 from macrid.artifacts.errors import CatalogueError
 
-APPLICATION_ID = 0x4D435244  # "MCRD"
-MAX_ID_LENGTH = 512
+__all__ = ["Catalogue", "CatalogueItem", "Column", "Picture", "SearchResult", "Value", "write_catalogue"]
 
-Kind = Literal["text", "integer", "real"]
-Value = str | int | float | None
+APPLICATION_ID = 0x4D435244  # "MCRD"
+MAX_QUERY_LENGTH = 1000  # FTS5 takes time quadratic in the number of words: 15 s for 100,000
 
 _TYPES: dict[Kind, str] = {"text": "TEXT", "integer": "INTEGER", "real": "REAL"}
-_SCHEMA = """
+_SCHEMA = f"""
+PRAGMA journal_mode = OFF;
+PRAGMA application_id = {APPLICATION_ID};
 CREATE TABLE columns (position INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL);
 CREATE TABLE pictures (item_index INTEGER PRIMARY KEY, media_type TEXT NOT NULL, data BLOB NOT NULL);
 CREATE VIRTUAL TABLE search USING fts5 (title, words, content = '', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
 """
-
-
-@dataclass(frozen=True)
-class Column:
-    """One of the caller's metadata columns."""
-
-    name: str
-    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -48,14 +52,6 @@ class CatalogueItem:
     image: str | None
     has_picture: bool
     metadata: dict[str, Value]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image file carried by the bundle."""
-
-    media_type: str
-    data: bytes
 
 
 @dataclass(frozen=True)
@@ -88,45 +84,20 @@ def write_catalogue(
         pictures: row -> picture.
 
     Raises:
-        CatalogueError: names the item or column, the value and what was expected.
+        CatalogueError: names the item or column, the value and what was expected; nothing is left behind.
     """
-    rows = rows or [()] * len(item_ids)
+    rows, pictures = rows or [()] * len(item_ids), pictures or {}
     _check(item_ids, titles, images, columns, rows)
+    check_pictures(pictures, item_ids)
     if path.exists():
         raise CatalogueError(f"{path}: exists already")
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(f"PRAGMA journal_mode = OFF; PRAGMA application_id = {APPLICATION_ID};" + _SCHEMA)
-        # The caller's columns are stored as c0, c1 …: their own names, whatever they hold, stay values and never become SQL.
-        own = "".join(f", c{at} {_TYPES[column.kind]}" for at, column in enumerate(columns))
-        connection.execute(
-            "CREATE TABLE items (item_index INTEGER PRIMARY KEY, item_id TEXT UNIQUE NOT NULL,"
-            f" title TEXT NOT NULL, image TEXT{own})"
-        )
-        connection.execute("BEGIN")
-        connection.executemany(
-            "INSERT INTO columns VALUES (?, ?, ?)", ((at, c.name, c.kind) for at, c in enumerate(columns))
-        )
-        places = ", ".join("?" * (4 + len(columns)))
-        records = zip(range(len(item_ids)), item_ids, titles, images, rows, strict=True)
-        connection.executemany(
-            f"INSERT INTO items VALUES ({places})", ((at, i, t, m, *row) for at, i, t, m, row in records)
-        )
-        connection.executemany(
-            "INSERT INTO search (rowid, title, words) VALUES (?, ?, ?)",
-            ((at, title, _words(columns, row)) for at, (title, row) in enumerate(zip(titles, rows, strict=True))),
-        )
-        connection.executemany(
-            "INSERT INTO pictures VALUES (?, ?, ?)",
-            ((at, picture.media_type, picture.data) for at, picture in sorted((pictures or {}).items())),
-        )
-        connection.execute("INSERT INTO search (search) VALUES ('optimize')")
-        connection.execute("COMMIT")
-        connection.execute("VACUUM")
-
-
-def _words(columns: Sequence[Column], row: Sequence[Value]) -> str:
-    texts = (value for column, value in zip(columns, row, strict=True) if column.kind == "text" and value is not None)
-    return " ".join(str(value).replace("|", " ") for value in texts)
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.executescript(_SCHEMA)
+            _insert(connection, item_ids, titles, images, columns, rows, pictures)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _check(
@@ -141,64 +112,61 @@ def _check(
         raise CatalogueError(
             f"a catalogue needs one title, image and row per item, and at least one item; there are {lengths}"
         )
-    seen: set[str] = set()
-    for item_id in item_ids:
-        check_item_id(item_id)
-        if item_id in seen:
-            raise CatalogueError(f"the item id {item_id!r} stands twice")
-        seen.add(item_id)
-    names = [column.name for column in columns]
-    if len(set(names)) < len(names) or not all(names):
-        raise CatalogueError(f"column names must be distinct and not empty; they are {names}")
-    types: dict[Kind, tuple[type, ...]] = {"text": (str,), "integer": (int,), "real": (int, float)}
-    for item_id, title, row in zip(item_ids, titles, rows, strict=True):
-        if not _is_text(title):
-            raise CatalogueError(f"item {item_id!r}: the title {title!r} is not text")
-        if len(row) != len(columns):
-            raise CatalogueError(f"item {item_id!r}: has {len(row)} values, expected one for each of {names}")
-        for column, value in zip(columns, row, strict=True):
-            if value is not None and (
-                type(value) not in types[column.kind] or (column.kind == "text" and not _is_text(value))
-            ):
-                raise CatalogueError(
-                    f"item {item_id!r}: column {column.name!r} holds {value!r}, expected {column.kind}"
-                )
+    check_item_ids(item_ids)
+    check_columns(columns)
+    for item_id, title, image, row in zip(item_ids, titles, images, rows, strict=True):
+        check_item(item_id, title, image, columns, row)
 
 
-def check_item_id(item_id: object) -> None:
-    """Refuse an id that no address could hold or no file could store.
+def _insert(
+    connection: sqlite3.Connection,
+    item_ids: Sequence[str],
+    titles: Sequence[str],
+    images: Sequence[str | None],
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Value]],
+    pictures: Mapping[int, Picture],
+) -> None:
+    # The caller's columns are stored as c0, c1 …: their own names, whatever they hold, stay values and never become SQL.
+    own = "".join(f", c{at} {_TYPES[column.kind]}" for at, column in enumerate(columns))
+    connection.execute(
+        "CREATE TABLE items (item_index INTEGER PRIMARY KEY, item_id TEXT UNIQUE NOT NULL,"
+        f" title TEXT NOT NULL, image TEXT{own})"
+    )
+    connection.execute("BEGIN")
+    described = ((at, column.name, column.kind) for at, column in enumerate(columns))
+    connection.executemany("INSERT INTO columns VALUES (?, ?, ?)", described)
+    places = ", ".join("?" * (4 + len(columns)))
+    records = zip(range(len(item_ids)), item_ids, titles, images, rows, strict=True)
+    connection.executemany(f"INSERT INTO items VALUES ({places})", ((*first, *row) for *first, row in records))
+    searched = ((at, title, _words(columns, row)) for at, (title, row) in enumerate(zip(titles, rows, strict=True)))
+    connection.executemany("INSERT INTO search (rowid, title, words) VALUES (?, ?, ?)", searched)
+    carried = ((at, picture.media_type, picture.data) for at, picture in sorted(pictures.items()))
+    connection.executemany("INSERT INTO pictures VALUES (?, ?, ?)", carried)
+    connection.execute("INSERT INTO search (search) VALUES ('optimize')")
+    connection.execute("COMMIT")
+    connection.execute("VACUUM")
 
-    Raises:
-        CatalogueError: it is no text, empty, '.', '..', longer than 512 characters, or has a NUL or a lone surrogate.
-    """
-    if not _is_text(item_id) or item_id in ("", ".", "..") or len(str(item_id)) > MAX_ID_LENGTH:
-        raise CatalogueError(
-            f"the item id {item_id!r:.80} cannot be used; "
-            f"expected 1 to {MAX_ID_LENGTH} characters of text other than '.' and '..'"
-        )
 
-
-def _is_text(value: object) -> bool:
-    return (
-        isinstance(value, str)
-        and "\0" not in value
-        and not any("\ud800" <= character <= "\udfff" for character in value)
+def _words(columns: Sequence[Column], row: Sequence[Value]) -> str:
+    return " ".join(
+        str(value) for column, value in zip(columns, row, strict=True) if column.kind == "text" and value is not None
     )
 
 
 class Catalogue:
-    """An opened catalogue. Every method may be called from any thread; each thread gets a connection of its own."""
+    """An opened catalogue. Every method may be called from any thread; each call borrows a connection of its own."""
 
     def __init__(self, path: Path) -> None:
         """Use `Catalogue.open`."""
         self._path = path
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        # Re-entrant, since a garbage collection in the midst of a call may close another, or this, catalogue.
+        self._lock = threading.RLock()
         self._closed = False
         try:
             self._read_shape()
-        except CatalogueError:
+        except BaseException:
             self.close()
             raise
 
@@ -231,31 +199,32 @@ class Catalogue:
         """Read all of it.
 
         Raises:
-            CatalogueError: SQLite finds it damaged, the rows are not numbered 0 to M − 1, or an id cannot be used.
+            CatalogueError: SQLite finds it damaged, the rows are not numbered 0 to M − 1, or an item breaks a rule.
         """
         with self._query() as connection:
-            state = connection.execute("PRAGMA integrity_check").fetchone()[0]
-            if state != "ok":
-                raise CatalogueError(f"{self._path}: is damaged: {state}")
-            if any(column.kind not in _TYPES for column in self.columns):
-                raise CatalogueError(
-                    f"{self._path}: its columns are {self.columns}, expected kinds {', '.join(_TYPES)}"
-                )
-            low, high = connection.execute("SELECT min(item_index), max(item_index) FROM items").fetchone()
-            if (low, high) != (0, self._count - 1):
-                raise CatalogueError(
-                    f"{self._path}: items are numbered {low} to {high}, expected 0 to {self._count - 1}"
-                )
-            for (item_id,) in connection.execute("SELECT item_id FROM items"):
-                check_item_id(item_id)
+            try:
+                self._check_content(connection)
+            except CatalogueError as error:
+                raise CatalogueError(f"{self._path}: {error}") from error
+
+    def _check_content(self, connection: sqlite3.Connection) -> None:
+        state = connection.execute("PRAGMA integrity_check").fetchone()[0]
+        if state != "ok":
+            raise CatalogueError(f"is damaged: {state}")
+        check_columns(self.columns)
+        for expected, row in enumerate(connection.execute(f"{self._select} ORDER BY item_index")):
+            item = self._item(row)
+            if item.index != expected:
+                raise CatalogueError(f"row {expected} is missing; rows go from 0 to {self._count - 1}")
+            check_item_id(item.item_id)
+            check_item(item.item_id, item.title, item.image, self.columns, row[5:])
 
     def close(self) -> None:
-        """Close the connections of all threads; using the catalogue afterwards is an error."""
+        """Close all connections, those in use when their call ends; using the catalogue afterwards is an error."""
         with self._lock:
             self._closed = True
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
+            while self._idle:
+                self._idle.pop().close()
 
     def __len__(self) -> int:
         return self._count
@@ -265,7 +234,7 @@ class Catalogue:
         if not item_ids:
             return {}
         with self._query() as connection:
-            known = [item_id for item_id in item_ids if _is_text(item_id)]
+            known = [item_id for item_id in item_ids if is_text(item_id)]
             found = connection.execute(
                 "SELECT item_id, item_index FROM items WHERE item_id IN (SELECT value FROM json_each(?))",
                 (json.dumps(known),),
@@ -306,11 +275,9 @@ class Catalogue:
         """Find items whose title or text columns have all words of the query, the last one as a beginning.
 
         Any text is a safe query; one without a word finds nothing. Better matches come first, titles counting double.
+        What comes after the first 1000 characters is not looked at.
         """
-        words = re.findall(r"\w+", query)
-        if not words:
-            return SearchResult(0, [])
-        match = " ".join(f'"{word}"' for word in words) + "*"
+        match = _as_match(query)
         with self._query() as connection:
             total = connection.execute("SELECT count(*) FROM search WHERE search MATCH ?", (match,)).fetchone()[0]
             page = connection.execute(
@@ -329,23 +296,40 @@ class Catalogue:
 
     @contextmanager
     def _query(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection; whatever SQLite finds wrong with the file becomes a CatalogueError that names it."""
+        """A connection; whatever SQLite finds wrong with the file becomes a CatalogueError that names it."""
         try:
-            yield self._connection()
+            connection = self._borrow()
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
         except (sqlite3.Error, UnicodeError, TypeError, ValueError) as error:
             raise CatalogueError(f"{self._path}: cannot be read: {error}") from error
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            # check_same_thread=False only so that close() may close the connections of other threads.
-            connection = sqlite3.connect(
-                f"file:{quote(str(self._path.resolve()))}?mode=ro&immutable=1", uri=True, check_same_thread=False
-            )
-            with self._lock:
-                if self._closed:
-                    connection.close()
-                    raise CatalogueError(f"{self._path}: is closed")
-                self._connections.append(connection)
-            self._local.connection = connection
-        return connection
+    # Connections go from call to call, and there are never more than calls at one time. One per thread was the first
+    # design: servers let idle threads end and start others, and every ended thread left a connection open.
+    def _borrow(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._closed:
+                raise CatalogueError(f"{self._path}: is closed")
+            if self._idle:
+                return self._idle.pop()
+        address = f"file:{quote(str(self._path.resolve()))}?mode=ro&immutable=1"
+        return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+
+def _as_match(query: str) -> str:
+    """Words as FTS5 phrases, whose contents are text and nothing else; the last may go on.
+
+    FTS5 itself finds the words within a phrase, by the rules that it split the titles by, and skips a phrase without any.
+    """
+    text = query[:MAX_QUERY_LENGTH].replace("\0", " ").encode("utf-8", "ignore").decode()
+    phrases = ['"' + word.replace('"', '""') + '"' for word in text.split()]
+    return " ".join(phrases or ['""']) + "*"

@@ -1,8 +1,13 @@
-"""Durable files: written beside, synced, then renamed, so that a crash leaves the old state or the new one, never a half."""
+"""Durable files: written beside, synced, then renamed, so that a crash leaves the old state or the new one, never a half.
+
+An OSError that passes through says that the disk could not be read or written, which is no verdict on a bundle.
+"""
 
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -13,6 +18,9 @@ from typing import NoReturn
 from macrid.artifacts.errors import BundleError
 
 MAX_JSON_BYTES = 256 * 1024 * 1024
+PARTIAL = ".*.partial"  # what a crash can leave behind, as a pattern
+
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def sync(path: Path) -> None:
@@ -31,31 +39,73 @@ def sync_tree(folder: Path) -> None:
     sync(folder)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each one's entry flushed."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
+
+
+def exists(path: Path) -> bool:
+    """Whether anything has this name, a link to nowhere included."""
+    return os.path.lexists(path)
+
+
 @contextmanager
 def folder_beside(folder: Path) -> Iterator[Path]:
-    """A new hidden folder next to `folder`, renamed to it when the block ends well and removed when it does not."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
+    """A new hidden folder next to `folder`, renamed to it when the block ends well and removed when it does not.
+
+    Raises:
+        BundleError: as the block raised it, with the name that the folder would have had.
+    """
+    make_folder(folder.parent)
+    beside = _beside(folder)
     beside.mkdir()
     try:
         yield beside
         sync_tree(beside)
-        beside.rename(folder)
+        _take_the_name(beside, folder)
         sync(folder.parent)
+    except BundleError as error:
+        raise BundleError(str(error).replace(str(beside), str(folder))) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Put `text` into a file in one step: readers see what was there before, or all of it."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+def _take_the_name(beside: Path, folder: Path) -> None:
+    """Rename, and tell a writer who was faster from a disk that fails."""
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.rename(folder)
+    except OSError as error:
+        if exists(folder):
+            raise BundleError(f"{folder}: exists already; another writer was faster") from error
+        raise
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put `data` into a file in one step: readers see what was there before, or all of it."""
+    beside = _beside(path)
+    try:
+        beside.write_bytes(data)
         sync(beside)
         beside.replace(path)
         sync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers who crashed have left in a folder; only for one who knows that no writer is at work there."""
+    for leftover in folder.glob(PARTIAL):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
 
 
 def sha256(path: Path) -> str:
@@ -64,25 +114,51 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def dump_json(value: object) -> str:
-    """JSON as bundles hold it: keys in order, no NaN, readable."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True) + "\n"
+def dump_json(value: object, where: str) -> bytes:
+    """JSON as bundles hold it: UTF-8, keys in order, no NaN, readable.
+
+    Raises:
+        BundleError: it holds something that JSON cannot say.
+    """
+    try:
+        return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True) + "\n").encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BundleError(f"{where}: cannot be written as JSON: {error}") from error
 
 
-def parse_json(path: Path) -> object:
+def read_json(path: Path) -> object:
     """Read a JSON file of a bundle.
 
     Raises:
-        BundleError: it is absent, too large, not UTF-8, or not strict JSON.
+        BundleError: it is absent, no plain file, too large, not UTF-8, or not strict JSON.
+    """
+    if not path.is_file():
+        raise BundleError(f"{path}: is not there, or is no file")
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise BundleError(f"{path}: has {path.stat().st_size} bytes; expected at most {MAX_JSON_BYTES}")
+    return parse_json(path.read_bytes(), str(path))
+
+
+def parse_json(data: bytes, where: str) -> object:
+    """Parse strict JSON: UTF-8, every number finite, every character one that UTF-8 can hold.
+
+    Raises:
+        BundleError: it is not that.
     """
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise BundleError(f"{path}: has {path.stat().st_size} bytes; expected at most {MAX_JSON_BYTES}")
-        value: object = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_refuse_constant)
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(f"{path}: cannot be read as JSON: {error}") from error
+        text = data.decode("utf-8")
+        value: object = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+        if _SURROGATE_ESCAPE.search(data):  # a pair of these escapes is a character, a lone one could never be answered
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{where}: cannot be read as JSON: {error}") from error
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse_number(digits)
+
+
+def _refuse_number(digits: str) -> NoReturn:
+    raise ValueError(f"{digits:.40} is not a number that can be held")

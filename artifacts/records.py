@@ -4,8 +4,9 @@ Used for the manifest, the concepts and the store's pointer, whose shapes are de
 """
 
 import dataclasses
-import math
+import sys
 import types
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from macrid.artifacts.errors import BundleError
@@ -56,7 +57,7 @@ def _convert(kind: Any, value: object, where: str) -> Any:
 def _record(kind: Any, value: object, where: str) -> Any:
     _expect(isinstance(value, dict), where, value, "an object")
     assert isinstance(value, dict)
-    hints = get_type_hints(kind)
+    hints = _fields(kind)
     missing, surplus = hints.keys() - value.keys(), value.keys() - hints.keys()
     if missing or surplus:
         names = "misses " + ", ".join(sorted(missing)) if missing else "has unknown " + ", ".join(sorted(surplus))
@@ -64,13 +65,17 @@ def _record(kind: Any, value: object, where: str) -> Any:
     return kind(**{name: _convert(hint, value[name], f"{where}: {name}") for name, hint in hints.items()})
 
 
+@cache  # concepts.json holds K * d * 3 records
+def _fields(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
 def _scalar(kind: Any, value: object, where: str) -> Any:
     if kind is object:
         return value
-    if kind is float and type(value) in (int, float):
-        number = float(value)  # type: ignore[arg-type]
-        _expect(math.isfinite(number), where, value, "a finite number")
-        return number
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        _expect(abs(value) <= sys.float_info.max, where, value, "a finite number")
+        return float(value)
     _expect(type(value) is kind, where, value, kind.__name__)
     return value
 

@@ -81,8 +81,16 @@ class Concept:
 
 
 @dataclass(frozen=True)
+class FileEntry:
+    """What the manifest says of one file."""
+
+    size: int  # in bytes
+    sha256: str  # in lower-case hex
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """What `manifest.json` says of a bundle. `files` maps each file to its size in bytes and SHA-256."""
+    """What `manifest.json` says of a bundle."""
 
     format_version: int
     model_version: str  # "<name>-<first 12 hex digits of the content's SHA-256>": the same content has the same version
@@ -97,4 +105,4 @@ class Manifest:
     training: dict[str, object] = field(default_factory=dict)  # the configuration and the epoch kept
     metrics: dict[str, object] = field(default_factory=dict)  # test metrics, with baselines beside
     index: dict[str, object] = field(default_factory=dict)  # kind, recall@20 and recall@100 against exact
-    files: dict[str, dict[str, object]] = field(default_factory=dict)
+    files: dict[str, FileEntry] = field(default_factory=dict)  # every file but the manifest, by its path in the folder

@@ -14,14 +14,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from macrid.artifacts.bundle import Bundle, read_manifest
+from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.errors import BundleError, StoreError
-from macrid.artifacts.files import dump_json, folder_beside, parse_json, replace_text, sha256
+from macrid.artifacts.files import dump_json, exists, folder_beside, make_folder, read_json, replace_file, sha256, sweep
+from macrid.artifacts.manifest import check_version, read_manifest
 from macrid.artifacts.records import from_json, to_json
-from macrid.artifacts.schema import MANIFEST_FILE
+from macrid.artifacts.schema import MANIFEST_FILE, Manifest
 
 POINTER_FILE = "current.json"
+VERSIONS_FOLDER = "versions"
+LOCK_FILE = ".lock"
 MAX_HISTORY = 50
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version, and the SHA-256 that its manifest had when it was published."""
+
+    model_version: str
+    manifest_sha256: str
 
 
 @dataclass(frozen=True)
@@ -30,8 +41,12 @@ class Pointer:
 
     model_version: str
     manifest_sha256: str
-    published_at: str
-    previous: tuple[str, ...]
+    published_at: str  # RFC 3339, UTC
+    previous: tuple[Published, ...]
+
+    def history(self) -> tuple[Published, ...]:
+        """The current version and the earlier ones, latest first."""
+        return (Published(self.model_version, self.manifest_sha256), *self.previous)
 
 
 class Store:
@@ -43,15 +58,14 @@ class Store:
 
     def folder(self, version: str) -> Path:
         """Where a version lies, or would."""
-        return self.root / "versions" / version
+        return self.root / VERSIONS_FOLDER / version
 
     def versions(self) -> list[str]:
-        """All versions that are there, the newest first."""
-        manifests = [
-            path for path in self.root.glob(f"versions/*/{MANIFEST_FILE}") if not path.parent.name.startswith(".")
-        ]
-        manifests.sort(key=lambda path: (-path.parent.stat().st_mtime_ns, path.parent.name))
-        return [path.parent.name for path in manifests]
+        """All versions that are there, the one that came last first."""
+        manifests = self.root.glob(f"{VERSIONS_FOLDER}/*/{MANIFEST_FILE}")
+        folders = [path.parent for path in manifests if not path.parent.name.startswith(".")]
+        folders.sort(key=lambda folder: (-folder.stat().st_mtime_ns, folder.name))
+        return [folder.name for folder in folders]
 
     def pointer(self) -> Pointer | None:
         """What is current; None when nothing has been published.
@@ -60,14 +74,18 @@ class Store:
             StoreError: the pointer is there and broken.
         """
         path = self.root / POINTER_FILE
-        if not path.exists():
+        if not exists(path):
             return None
         try:
-            return from_json(Pointer, parse_json(path), str(path))
+            pointer = from_json(Pointer, read_json(path), str(path))
+            for published in pointer.history():
+                check_version(published.model_version, str(path))
         except BundleError as error:
+            there = ", ".join(self.versions()) or "none"
             raise StoreError(
-                f"{error}; publish a version again to replace it (there are: {', '.join(self.versions())})"
+                f"{error}; publish a version again to replace it (there are, the latest first: {there})"
             ) from error
+        return pointer
 
     def current(self) -> str | None:
         """The current version's name; None when nothing has been published."""
@@ -80,20 +98,14 @@ class Store:
         Raises:
             StoreError: nothing has been published, or the pointer is broken.
             BundleError: the version is not what was published.
+            OSError: the disk cannot be read.
         """
         pointer = self.pointer()
         if pointer is None:
             raise StoreError(
                 f"{self.root}: nothing has been published; train with `macrid train … --publish`, or run `macrid demo`"
             )
-        folder = self.folder(pointer.model_version)
-        manifest = folder / MANIFEST_FILE
-        if not manifest.is_file():
-            raise BundleError(f"{manifest}: is not there, but {pointer.model_version} is the current version")
-        actual = sha256(manifest)
-        if actual != pointer.manifest_sha256:
-            raise BundleError(f"{manifest}: SHA-256 is {actual}, expected {pointer.manifest_sha256} as published")
-        return Bundle.open(folder)
+        return self._open(pointer.model_version, pointer.manifest_sha256)
 
     def publish(self, bundle_folder: Path) -> str:
         """Copy a bundle into the store, verify the copy, and make it current; publishing the same again is harmless.
@@ -102,62 +114,99 @@ class Store:
             The version.
 
         Raises:
-            BundleError: the bundle is not what its manifest says; the current version stays as it was.
+            BundleError: the bundle, or the copy of it that the store has already, is not what its manifest says; the
+                current version stays as it was.
+            StoreError: the store's folder cannot be written, or the bundle not be copied.
         """
-        version = read_manifest(bundle_folder).model_version
+        Bundle.open(bundle_folder).close()
+        manifest = read_manifest(bundle_folder)
         with self._lock():
-            folder = self.folder(version)
-            if not folder.exists():
-                with folder_beside(folder) as beside:
-                    shutil.copytree(bundle_folder, beside, dirs_exist_ok=True, symlinks=True)
-                    Bundle.open(beside).close()
+            history = self._history()
+            folder = self.folder(manifest.model_version)
+            if exists(folder):
+                self._check_present(manifest.model_version, history)
             else:
-                Bundle.open(folder).close()
-            self._point_to(version)
-        return version
+                self._take_in(bundle_folder, manifest, folder)
+            published = Published(manifest.model_version, sha256(folder / MANIFEST_FILE))
+            self._point_to(published, tuple(p for p in history if p.model_version != published.model_version))
+        return manifest.model_version
 
     def roll_back(self) -> str:
         """Make the version that was current before this one current again.
 
         Raises:
-            StoreError: there is none.
+            StoreError: there is none, or the store's folder cannot be written.
             BundleError: it is damaged; the current version stays as it was.
         """
         with self._lock():
             pointer = self.pointer()
-            before = (
-                next((version for version in pointer.previous if self.folder(version).exists()), None)
-                if pointer
-                else None
-            )
-            if pointer is None or before is None:
+            earlier = [published for published in (pointer.previous if pointer else ()) if self._has(published)]
+            if not earlier:
                 raise StoreError(f"{self.root}: there is no earlier version to roll back to")
-            Bundle.open(self.folder(before)).close()
-            earlier = pointer.previous[pointer.previous.index(before) + 1 :]
-            self._write(before, earlier)
-        return before
+            self._open(earlier[0].model_version, earlier[0].manifest_sha256).close()
+            self._point_to(earlier[0], tuple(earlier[1:]))
+        return earlier[0].model_version
 
-    def _point_to(self, version: str) -> None:
+    def _open(self, version: str, manifest_sha256: str | None) -> Bundle:
+        """Open and verify a version, whose manifest must be the very one that was published, where that is known."""
+        manifest = self.folder(version) / MANIFEST_FILE
+        if not manifest.is_file():
+            raise BundleError(f"{manifest}: is not there, but {version} is a published version")
+        actual = sha256(manifest)
+        if manifest_sha256 is not None and actual != manifest_sha256:
+            raise BundleError(f"{manifest}: SHA-256 is {actual}, expected {manifest_sha256} as published")
+        found = read_manifest(manifest.parent).model_version
+        if found != version:
+            raise BundleError(f"{manifest}: is of the version {found}, expected {version}")
+        return Bundle.open(manifest.parent)
+
+    def _has(self, published: Published) -> bool:
+        return self.folder(published.model_version).is_dir()
+
+    def _history(self) -> tuple[Published, ...]:
+        """All that the pointer knows of; nothing when it is broken, which is what publishing again repairs."""
         try:
             pointer = self.pointer()
         except StoreError:
-            pointer = None  # a broken pointer is what publishing again repairs
-        history = (pointer.model_version, *pointer.previous) if pointer else ()
-        self._write(version, tuple(earlier for earlier in history if earlier != version)[:MAX_HISTORY])
+            return ()
+        return pointer.history() if pointer else ()
 
-    def _write(self, version: str, previous: tuple[str, ...]) -> None:
+    def _check_present(self, version: str, history: tuple[Published, ...]) -> None:
+        """Hold a version that the store has already to what was published; a crash may have left one never pointed to."""
+        known = {published.model_version: published.manifest_sha256 for published in history}
+        try:
+            self._open(version, known.get(version)).close()
+        except BundleError as error:
+            raise BundleError(
+                f"{error}; the store has this version already, damaged: remove {self.folder(version)} and publish again"
+            ) from error
+
+    def _take_in(self, bundle_folder: Path, manifest: Manifest, folder: Path) -> None:
+        with folder_beside(folder) as beside:
+            for name in (MANIFEST_FILE, *manifest.files):
+                (beside / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(bundle_folder / name, beside / name)
+            Bundle.open(beside).close()
+
+    def _point_to(self, published: Published, previous: tuple[Published, ...]) -> None:
         pointer = Pointer(
-            model_version=version,
-            manifest_sha256=sha256(self.folder(version) / MANIFEST_FILE),
+            model_version=published.model_version,
+            manifest_sha256=published.manifest_sha256,
             published_at=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            previous=previous,
+            previous=previous[:MAX_HISTORY],
         )
-        replace_text(self.root / POINTER_FILE, dump_json(to_json(pointer)))
+        path = self.root / POINTER_FILE
+        replace_file(path, dump_json(to_json(pointer), str(path)))
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One publisher at a time; the lock goes with the process that holds it."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        """One publisher at a time; the lock goes with the process that holds it, and what that one left is swept up."""
+        try:
+            make_folder(self.root / VERSIONS_FOLDER)
+            with (self.root / LOCK_FILE).open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                sweep(self.root)
+                sweep(self.root / VERSIONS_FOLDER)
+                yield
+        except OSError as error:
+            raise StoreError(f"{self.root}: the store cannot be changed: {error}") from error
