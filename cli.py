@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -33,6 +33,7 @@ console = Console(soft_wrap=True)
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="MACRID_STORE", help="Folder of published versions.", show_default=True)
 ]
+Initialisation = Literal["co_clicks", "random"]
 DEFAULT_STORE = Path("artifacts/store")
 Given = Annotated[
     str,
@@ -143,6 +144,10 @@ def train(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Users per update.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=1e-9, help="Of Adam; default 0.001.")] = None,
     beta: Annotated[float | None, typer.Option(min=0.0, help="Weight of the KL term; default 0.2.")] = None,
+    initialisation: Annotated[
+        Initialisation | None,
+        typer.Option(help="co_clicks: concepts start from the co-click graph (default); random: as the authors do."),
+    ] = None,
     prior_std: Annotated[
         float | None, typer.Option(min=1e-6, help="σ₀, the standard deviation of the prior; default 0.075.")
     ] = None,
@@ -174,6 +179,7 @@ def train(
             "learning_rate": learning_rate,
             "beta": beta,
             "prior_std": prior_std,
+            "initialisation": initialisation,
             "seed": seed,
         },
     )

@@ -140,7 +140,8 @@ class MacridVAE(nn.Module):
 
 def _xavier(rows: int, columns: int, generator: torch.Generator) -> Tensor:
     bound = (6.0 / (rows + columns)) ** 0.5
-    return (torch.rand(rows, columns, generator=generator) * 2 - 1) * bound
+    table: Tensor = (torch.rand(rows, columns, generator=generator) * 2 - 1) * bound
+    return table
 
 
 def _small(size: int, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,26 @@
+# The server, without torch: `docker build -t macrid .`, then mount a store of bundles at /store.
+
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN python -m venv /opt/macrid \
+    && /opt/macrid/bin/pip install --no-cache-dir --disable-pip-version-check .
+
+FROM python:3.12-slim-bookworm
+LABEL org.opencontainers.image.title="macrid" \
+      org.opencontainers.image.description="Recommendations that the person who receives them can see into and steer" \
+      org.opencontainers.image.licenses="MIT"
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin macrid
+COPY --from=build /opt/macrid /opt/macrid
+ENV PATH=/opt/macrid/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MACRID_STORE=/store \
+    MACRID_HOST=0.0.0.0 \
+    MACRID_PORT=8000
+VOLUME /store
+EXPOSE 8000
+USER macrid
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"MACRID_PORT\"]}/healthz', timeout=2)"]
+CMD ["macrid", "serve"]

@@ -1,0 +1,59 @@
+"""The README's commands work as they stand there, and so do its settings and its claims about them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from macrid.artifacts.store import Store
+from tests.end_to_end.conftest import free_port, running, shell_commands
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = shell_commands(README)
+CURLS = [command for command in COMMANDS if command.startswith("curl")]
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("command", CURLS)
+def test_every_curl_example_is_answered(command, demo):
+    client, _ = demo
+    address = str(client.base_url).rstrip("/")
+    asked = command.replace("http://127.0.0.1:8000", address).replace("curl -s", "curl -s --fail-with-body")
+    done = subprocess.run(asked, shell=True, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    answer = json.loads(done.stdout)
+    assert answer["model_version"].startswith("demo-shop-")
+
+
+def test_there_is_an_example_for_every_kind_of_question():
+    assert len(CURLS) == 8
+
+
+def test_your_own_data_from_two_files_to_a_served_recommendation(small_shop, tmp_path):
+    train, serve = (command for command in COMMANDS if command.startswith("macrid"))
+    shutil.copytree(small_shop, tmp_path, dirs_exist_ok=True)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("MACRID_STORE", None)
+    done = subprocess.run(train, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert Store(tmp_path / "artifacts/store").current().startswith("clicks-")
+    port = free_port()
+    with running(serve.split(), tmp_path, port, PATH=environment["PATH"], MACRID_PORT=str(port)) as (client, _):
+        answer = client.post("/recommend", json={"history": ["bag-0001", "bag-0002"], "n": 3}).json()
+        assert len(answer["items"]) == 3
+        assert answer["fallback"] is None
+
+
+@pytest.mark.parametrize("target", ["demo", "test"])
+def test_make_has_the_two_commands(target):
+    planned = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"demo": "macrid demo", "test": "pytest"}[target] in planned
+
+
+def test_ci_calls_the_same_test_command():
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
