@@ -1,4 +1,4 @@
-"""Ranking by scoring every item: the reference for everything else, and the default for small catalogues."""
+"""Ranking by scoring every item: the reference for everything else, and the default."""
 
 from typing import Literal
 
