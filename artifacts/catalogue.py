@@ -33,8 +33,10 @@ APPLICATION_ID = 0x4D435244  # "MCRD"
 MAX_QUERY_LENGTH = 1000  # FTS5 takes time quadratic in the number of words: 15 s for 100,000
 
 _TYPES: dict[Kind, str] = {"text": "TEXT", "integer": "INTEGER", "real": "REAL"}
+# Neither journal nor syncing: a catalogue is new, and is copied into a bundle, which is synced as a whole.
 _SCHEMA = f"""
 PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
 PRAGMA application_id = {APPLICATION_ID};
 CREATE TABLE columns (position INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL);
 CREATE TABLE pictures (item_index INTEGER PRIMARY KEY, media_type TEXT NOT NULL, data BLOB NOT NULL);

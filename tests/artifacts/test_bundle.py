@@ -1,6 +1,5 @@
 """Bundles are written whole or not at all, and opened as they were written or not at all."""
 
-import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -275,10 +274,10 @@ class TestTheCatalogue:
         if fault == "concepts":
             (folder / "concepts.json").write_text("{}")
         restate(folder)
-        before = sorted(os.listdir("/proc/self/fd"))
+        before = open_files()
         with pytest.raises(BundleError):
             Bundle.open(folder)
-        assert sorted(os.listdir("/proc/self/fd")) == before
+        assert open_files() == before
 
 
 class TestTheConcepts:
@@ -316,6 +315,10 @@ class TestTheConcepts:
         restate(folder)
         with pytest.raises(BundleError, match=r"concepts\.json: cannot be read as JSON"):
             Bundle.open(folder)
+
+
+def open_files():
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
 def clock(second):

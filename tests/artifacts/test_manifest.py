@@ -9,17 +9,17 @@ from macrid.artifacts.errors import BundleError
 from macrid.artifacts.manifest import check_name, check_version, read_manifest
 from tests.support.tampering import edit_json, restate
 
-FIELDS = (
-    "format_version model_version name created_at items concepts dimensions temperature fitted_on data training metrics "
-    "index files"
-).split()
+FIELDS = {
+    "format_version", "model_version", "name", "created_at", "items", "concepts", "dimensions", "temperature", "fitted_on",
+    "data", "training", "metrics", "index", "files",
+}  # fmt: skip
 
 
 class TestFields:
     def test_these_are_all_there_are(self, pristine):
-        assert sorted(json.loads((pristine / "manifest.json").read_text())) == sorted(FIELDS)
+        assert json.loads((pristine / "manifest.json").read_text()).keys() == FIELDS
 
-    @pytest.mark.parametrize("name", [name for name in FIELDS if name != "format_version"])
+    @pytest.mark.parametrize("name", sorted(FIELDS - {"format_version"}))
     def test_a_missing_one_is_named(self, folder, name):
         edit_json(folder / "manifest.json", lambda manifest: manifest.pop(name))
         with pytest.raises(BundleError, match=rf"manifest\.json: misses {name}; expected exactly"):
@@ -194,5 +194,5 @@ class TestModelVersion:
         "version", ["", "shop", "shop-0123456789AB", "../shop-0123456789ab", "shop-0123456789abc", "-0123456789ab"]
     )
     def test_what_is_no_version_is_refused(self, version):
-        with pytest.raises(BundleError, match="here: the model version is .*, expected a name, '-' and 12 hex digits"):
+        with pytest.raises(BundleError, match=r"here: the model version is .*, expected a name, '-' and 12 hex digits"):
             check_version(version, "here")
