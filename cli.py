@@ -103,10 +103,12 @@ def data_prepare(
 def train(
     given: Given,
     items: Annotated[
-        Path | None, typer.Option(help="Table of items: item id, title, image, and any other columns.")
+        Path | None,
+        typer.Option(rich_help_panel="Data", help="Table of items: item id, title, image, and any other columns."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the data in the model version; default: the file's name.")
+        str | None,
+        typer.Option(rich_help_panel="Data", help="Name of the data in the model version; default: the file's name."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the bundle; must not exist. Default: runs/NAME-TIME.")
@@ -116,43 +118,72 @@ def train(
     ] = False,
     store: StoreOption = DEFAULT_STORE,
     user_column: Annotated[
-        str | None, typer.Option(help="Column of user ids; default: user, user_id or userId.")
+        str | None, typer.Option(rich_help_panel="Data", help="Column of user ids; default: user, user_id or userId.")
     ] = None,
     item_column: Annotated[
-        str | None, typer.Option(help="Column of item ids; default: item, item_id or itemId.")
+        str | None, typer.Option(rich_help_panel="Data", help="Column of item ids; default: item, item_id or itemId.")
     ] = None,
     rating_column: Annotated[
-        str | None, typer.Option(help="Column of ratings, with --min-rating; default: rating.")
+        str | None, typer.Option(rich_help_panel="Data", help="Column of ratings, with --min-rating; default: rating.")
     ] = None,
-    timestamp_column: Annotated[str | None, typer.Option(help="Put the clicks in this column's order first.")] = None,
-    min_rating: Annotated[float | None, typer.Option(help="Keep only ratings of at least this.")] = None,
-    min_user_items: Annotated[int, typer.Option(min=1, help="Keep users with at least so many items.")] = 5,
+    timestamp_column: Annotated[
+        str | None, typer.Option(rich_help_panel="Data", help="Put the clicks in this column's order first.")
+    ] = None,
+    min_rating: Annotated[
+        float | None, typer.Option(rich_help_panel="Data", help="Keep only ratings of at least this.")
+    ] = None,
+    min_user_items: Annotated[
+        int, typer.Option(rich_help_panel="Data", min=1, help="Keep users with at least so many items.")
+    ] = 5,
     folder: Annotated[
-        Path | None, typer.Option("--from", help="Folder of a data set's files, if not in the usual places.")
+        Path | None,
+        typer.Option(
+            "--from", rich_help_panel="Data", help="Folder of a data set's files, if not in the usual places."
+        ),
     ] = None,
     held_out_users: Annotated[
-        int | None, typer.Option(min=1, help="Users held out, each for validation and test; default: a tenth.")
+        int | None,
+        typer.Option(
+            rich_help_panel="Data", min=1, help="Users held out, each for validation and test; default: a tenth."
+        ),
     ] = None,
-    concepts: Annotated[int | None, typer.Option(min=1, help="K, how many concepts to look for; default 7.")] = None,
+    concepts: Annotated[
+        int | None, typer.Option(rich_help_panel="Model", min=1, help="K, how many concepts to look for; default 7.")
+    ] = None,
     dimensions: Annotated[
-        int | None, typer.Option(min=2, help="d, the length of every embedding; default 100.")
+        int | None, typer.Option(rich_help_panel="Model", min=2, help="d, the length of every embedding; default 100.")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Upper bound; the best epoch on validation is kept.")
+        int | None,
+        typer.Option(rich_help_panel="Training", min=1, help="Upper bound; the best epoch on validation is kept."),
     ] = None,
-    patience: Annotated[int | None, typer.Option(min=1, help="Stop after so many epochs without a better one.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Users per update.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=1e-9, help="Of Adam; default 0.001.")] = None,
-    beta: Annotated[float | None, typer.Option(min=0.0, help="Weight of the KL term; default 0.2.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(rich_help_panel="Training", min=1, help="Stop after so many epochs without a better one."),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(rich_help_panel="Training", min=1, help="Users per update.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(rich_help_panel="Training", min=1e-9, help="Of Adam; default 0.001.")
+    ] = None,
+    beta: Annotated[
+        float | None, typer.Option(rich_help_panel="Model", min=0.0, help="Weight of the KL term; default 0.2.")
+    ] = None,
     initialisation: Annotated[
         Initialisation | None,
-        typer.Option(help="co_clicks: concepts start from the co-click graph (default); random: as the authors do."),
+        typer.Option(
+            rich_help_panel="Model",
+            help="co_clicks: concepts start from the co-click graph (default); random: as the authors do.",
+        ),
     ] = None,
     prior_std: Annotated[
-        float | None, typer.Option(min=1e-6, help="σ₀, the standard deviation of the prior; default 0.075.")
+        float | None,
+        typer.Option(rich_help_panel="Model", min=1e-6, help="σ₀, the standard deviation of the prior; default 0.075."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Of the split and of training: the same seed gives the same bundle.")
+        int,
+        typer.Option(
+            rich_help_panel="Training", min=0, help="Of the split and of training: the same seed gives the same bundle."
+        ),
     ] = 98765,
 ) -> None:
     """Train MacridVAE on clicks, compare it with EASE and popularity on held-out users, and write a bundle.

@@ -14,7 +14,8 @@ from macrid.model.items import Items, Value
 
 MIN_ITEMS = 30  # fewer items of a concept are no evidence for a name
 MIN_RANK_CORRELATION = 0.4  # a dimension weaker than this against every column stays without a name
-MIN_CONTRAST = 0.4  # share of an end's items that have the word, beyond the other end's
+MIN_CONTRAST = 0.3  # share of an end's items that have the word, beyond the other end's …
+MIN_STANDARD_ERRORS = 4  # … and by so many standard errors: among thousands of words and dimensions, fewer are chance
 END_SHARE = 0.2  # the fifth of the concept's items at each end is contrasted with the other
 
 
@@ -99,15 +100,20 @@ class Vocabulary:
         order = members[np.argsort(coordinates, kind="stable")]
         size = max(1, int(END_SHARE * len(order)))
         ends = [_shares([self._values[i] | self._words[i] for i in end]) for end in (order[:size], order[-size:])]
-        low, low_strength = _most_in_first(ends[0], ends[1])
-        high, high_strength = _most_in_first(ends[1], ends[0])
+        low, low_strength = _most_in_first(ends[0], ends[1], size)
+        high, high_strength = _most_in_first(ends[1], ends[0], size)
         return EndNames(low, high, max(low_strength, high_strength))
 
 
-def _most_in_first(first: dict[str, float], second: dict[str, float]) -> tuple[str | None, float]:
+def _most_in_first(first: dict[str, float], second: dict[str, float], size: int) -> tuple[str | None, float]:
+    """The word by which the first end differs most from the second, and by how much; None if by too little for `size` items."""
     contrast = {word: share - second.get(word, 0.0) for word, share in first.items()}
     best = max(contrast, key=lambda word: (contrast[word], word), default=None)
-    if best is None or contrast[best] < MIN_CONTRAST:
+    if best is None:
+        return None, 0.0
+    pooled = (first[best] + second.get(best, 0.0)) / 2
+    standard_error = (2 * pooled * (1 - pooled) / size) ** 0.5
+    if contrast[best] < max(MIN_CONTRAST, MIN_STANDARD_ERRORS * standard_error):
         return None, 0.0
     return best, contrast[best]
 
