@@ -161,7 +161,12 @@ def train(
         int | None,
         typer.Option(rich_help_panel="Training", min=1, help="Stop after so many epochs without a better one."),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(rich_help_panel="Training", min=1, help="Users per update.")] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel="Training", min=1, help="Users per update; default: an eighth of them, 20 to 500."
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(rich_help_panel="Training", min=1e-9, help="Of Adam; default 0.001.")
     ] = None,

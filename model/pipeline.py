@@ -116,7 +116,11 @@ def run(
         name=source.name,
         fitted_on="training_users",
         data=describe_data(given, source, split),
-        training={**dataclasses.asdict(config), "best_epoch": trained.best_epoch, "epochs_run": len(trained.history)},
+        training={
+            **dataclasses.asdict(trained.config),
+            "best_epoch": trained.best_epoch,
+            "epochs_run": len(trained.history),
+        },
         metrics={"test": table, "users": len(split.test.user_ids)},
     )
     items = source.items.aligned(split.item_ids)

@@ -1,6 +1,7 @@
 """The training loop, visible from end to end: batches, loss, step, validation, and the best epoch kept."""
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -25,7 +26,8 @@ class TrainingConfig:
         network: shapes and scales.
         epochs: upper bound; the epoch with the best validation NDCG@100 is kept.
         patience: stop after so many epochs without a better one.
-        batch_size: users per update.
+        batch_size: users per update; None: an eighth of the training users, at most the authors' 500 and at least 20, so that
+            a small data set gets enough updates in an epoch.
         learning_rate: of Adam.
         beta: weight of the KL once annealed.
         anneal_epochs: β reaches 1 (and before that `beta`) after so many epochs.
@@ -38,7 +40,7 @@ class TrainingConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     epochs: int = 200
     patience: int = 50
-    batch_size: int = 500
+    batch_size: int | None = None
     learning_rate: float = 1e-3
     beta: float = 0.2
     anneal_epochs: int = 5
@@ -59,9 +61,10 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Trained:
-    """The network of the best epoch, and every epoch's record."""
+    """The network of the best epoch, the configuration with every default resolved, and every epoch's record."""
 
     network: MacridVAE
+    config: TrainingConfig
     best_epoch: int
     history: tuple[Epoch, ...]
 
@@ -79,6 +82,7 @@ def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None
     Raises:
         TrainingError: the loss is not finite.
     """
+    config = dataclasses.replace(config, batch_size=config.batch_size or default_batch_size(split.training.shape[0]))
     generator = torch.Generator().manual_seed(config.seed)
     network = MacridVAE(split.training.shape[1], config.network, generator)
     if config.initialisation == "co_clicks":
@@ -105,7 +109,12 @@ def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None
         if not history:
             raise
     network.load_state_dict(best_state)
-    return Trained(network, best_epoch(history), tuple(history))
+    return Trained(network, config, best_epoch(history), tuple(history))
+
+
+def default_batch_size(users: int) -> int:
+    """Users per update when nobody says."""
+    return min(500, max(20, users // 8))
 
 
 def best_epoch(history: list[Epoch]) -> int:
@@ -122,6 +131,7 @@ def _train_epoch(
     generator: torch.Generator,
 ) -> float:
     """One pass over the users in random order; returns the mean loss per user."""
+    assert config.batch_size is not None
     batches_per_epoch = -(-training.shape[0] // config.batch_size)
     total = 0.0
     for step, batch in enumerate(_batches(training, config.batch_size, generator)):

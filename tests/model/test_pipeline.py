@@ -21,7 +21,7 @@ class TestSources:
 
 class TestConfiguration:
     def test_what_the_caller_says_wins_over_the_data_set_and_that_over_the_defaults(self):
-        assert pipeline.training_config("x.csv", {}).batch_size == 500
+        assert pipeline.training_config("x.csv", {}).batch_size is None
         assert pipeline.training_config("ml-latest-small", {"batch_size": None}).batch_size == 100
         assert pipeline.training_config("ml-latest-small", {"batch_size": 7, "concepts": 4}).batch_size == 7
         assert pipeline.training_config("ml-latest-small", {"concepts": 4}).network.concepts == 4

@@ -80,6 +80,9 @@ class TestTraining:
         with pytest.raises(TrainingError, match=r"learning rate below 1e\+30"):
             training.train(split, dataclasses.replace(CONFIG, learning_rate=1e30))
 
+    def test_by_default_an_eighth_of_the_users_makes_a_batch_within_bounds(self):
+        assert [training.default_batch_size(users) for users in (10, 400, 100_000)] == [20, 50, 500]
+
     def test_random_initialisation_as_the_authors_do_is_still_there(self, split):
         paper = training.train(split, dataclasses.replace(CONFIG, initialisation="random", epochs=1))
         assert len(paper.history) == 1
