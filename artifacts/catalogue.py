@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 from macrid.artifacts.catalogue_rules import (
     Column,
-    Kind,
     Picture,
     Value,
     check_columns,
@@ -25,23 +24,13 @@ from macrid.artifacts.catalogue_rules import (
     check_pictures,
     is_text,
 )
+from macrid.artifacts.catalogue_tables import APPLICATION_ID, check_tables, create_tables
 from macrid.artifacts.errors import CatalogueError
 
 __all__ = ["Catalogue", "CatalogueItem", "Column", "Picture", "SearchResult", "Value", "write_catalogue"]
 
-APPLICATION_ID = 0x4D435244  # "MCRD"
 MAX_QUERY_LENGTH = 1000  # FTS5 takes time quadratic in the number of words: 15 s for 100,000
-
-_TYPES: dict[Kind, str] = {"text": "TEXT", "integer": "INTEGER", "real": "REAL"}
-# Neither journal nor syncing: a catalogue is new, and is copied into a bundle, which is synced as a whole.
-_SCHEMA = f"""
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA application_id = {APPLICATION_ID};
-CREATE TABLE columns (position INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL);
-CREATE TABLE pictures (item_index INTEGER PRIMARY KEY, media_type TEXT NOT NULL, data BLOB NOT NULL);
-CREATE VIRTUAL TABLE search USING fts5 (title, words, content = '', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
-"""
+MAX_INTEGER = 2**63 - 1  # SQLite's
 
 
 @dataclass(frozen=True)
@@ -95,7 +84,7 @@ def write_catalogue(
         raise CatalogueError(f"{path}: exists already")
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.executescript(_SCHEMA)
+            create_tables(connection, columns)
             _insert(connection, item_ids, titles, images, columns, rows, pictures)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -129,12 +118,6 @@ def _insert(
     rows: Sequence[Sequence[Value]],
     pictures: Mapping[int, Picture],
 ) -> None:
-    # The caller's columns are stored as c0, c1 …: their own names, whatever they hold, stay values and never become SQL.
-    own = "".join(f", c{at} {_TYPES[column.kind]}" for at, column in enumerate(columns))
-    connection.execute(
-        "CREATE TABLE items (item_index INTEGER PRIMARY KEY, item_id TEXT UNIQUE NOT NULL,"
-        f" title TEXT NOT NULL, image TEXT{own})"
-    )
     connection.execute("BEGIN")
     described = ((at, column.name, column.kind) for at, column in enumerate(columns))
     connection.executemany("INSERT INTO columns VALUES (?, ?, ?)", described)
@@ -201,7 +184,8 @@ class Catalogue:
         """Read all of it.
 
         Raises:
-            CatalogueError: SQLite finds it damaged, the rows are not numbered 0 to M − 1, or an item breaks a rule.
+            CatalogueError: SQLite finds it damaged, its tables are not the format's or do not agree, the rows are not
+                numbered 0 to M − 1, or an item breaks a rule.
         """
         with self._query() as connection:
             try:
@@ -210,9 +194,6 @@ class Catalogue:
                 raise CatalogueError(f"{self._path}: {error}") from error
 
     def _check_content(self, connection: sqlite3.Connection) -> None:
-        state = connection.execute("PRAGMA integrity_check").fetchone()[0]
-        if state != "ok":
-            raise CatalogueError(f"is damaged: {state}")
         check_columns(self.columns)
         for expected, row in enumerate(connection.execute(f"{self._select} ORDER BY item_index")):
             item = self._item(row)
@@ -220,6 +201,7 @@ class Catalogue:
                 raise CatalogueError(f"row {expected} is missing; rows go from 0 to {self._count - 1}")
             check_item_id(item.item_id)
             check_item(item.item_id, item.title, item.image, self.columns, row[5:])
+        check_tables(connection, self.columns)
 
     def close(self) -> None:
         """Close all connections, those in use when their call ends; using the catalogue afterwards is an error."""
@@ -277,19 +259,22 @@ class Catalogue:
         """Find items whose title or text columns have all words of the query, the last one as a beginning.
 
         Any text is a safe query; one without a word finds nothing. Better matches come first, titles counting double.
-        What comes after the first 1000 characters is not looked at.
+        What comes after the first 1000 characters is not looked at. A limit or offset below 0 counts as 0.
         """
         match = _as_match(query)
+        page = [min(max(number, 0), MAX_INTEGER) for number in (limit, offset)]
         with self._query() as connection:
             total = connection.execute("SELECT count(*) FROM search WHERE search MATCH ?", (match,)).fetchone()[0]
-            page = connection.execute(
+            found = connection.execute(
                 "SELECT rowid FROM search WHERE search MATCH ? ORDER BY bm25(search, 2.0, 1.0), rowid LIMIT ? OFFSET ?",
-                (match, limit, offset),
+                (match, *page),
             )
-            return SearchResult(total, [row[0] for row in page])
+            return SearchResult(total, [row[0] for row in found])
 
     def picture(self, index: int) -> Picture | None:
         """The picture the bundle carries for a row, if any."""
+        if not 0 <= index < self._count:
+            return None
         with self._query() as connection:
             row = connection.execute(
                 "SELECT media_type, data FROM pictures WHERE item_index = ?", (int(index),)

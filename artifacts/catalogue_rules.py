@@ -9,12 +9,13 @@ from typing import Literal
 from macrid.artifacts.errors import CatalogueError
 
 MAX_ID_LENGTH = 512
+MAX_COLUMNS = 1_000  # SQLite itself ends at 2,000
 
 Kind = Literal["text", "integer", "real"]
 Value = str | int | float | None
 
 _TYPES: dict[Kind, tuple[type, ...]] = {"text": (str,), "integer": (int,), "real": (int, float)}
-_MEDIA_TYPE = re.compile(r"image/[a-z0-9][a-z0-9.+-]*")
+MEDIA_TYPE = re.compile(r"image/[a-z0-9][a-z0-9.+-]*")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def check_item_id(item_id: object) -> None:
 
 
 def check_columns(columns: Sequence[Column]) -> None:
-    """Hold columns to distinct names and known kinds.
+    """Hold columns to distinct names and known kinds, and to their number.
 
     Raises:
         CatalogueError: names the column.
@@ -72,6 +73,8 @@ def check_columns(columns: Sequence[Column]) -> None:
     for column in columns:
         if column.kind not in _TYPES:
             raise CatalogueError(f"column {column.name!r} is of kind {column.kind!r}, expected {', '.join(_TYPES)}")
+    if len(columns) > MAX_COLUMNS:
+        raise CatalogueError(f"there are {len(columns)} columns, expected at most {MAX_COLUMNS}")
 
 
 def check_item(item_id: str, title: str, image: str | None, columns: Sequence[Column], row: Sequence[Value]) -> None:
@@ -103,7 +106,7 @@ def check_pictures(pictures: Mapping[int, Picture], item_ids: Sequence[str]) -> 
     for row, picture in pictures.items():
         if type(row) is not int or not 0 <= row < len(item_ids):
             raise CatalogueError(f"there is a picture for row {row!r}; rows go from 0 to {len(item_ids) - 1}")
-        if not _MEDIA_TYPE.fullmatch(picture.media_type):
+        if not MEDIA_TYPE.fullmatch(picture.media_type):
             raise CatalogueError(f"item {item_ids[row]!r}: its picture is {picture.media_type!r:.80}, expected image/…")
         if not picture.data:
             raise CatalogueError(f"item {item_ids[row]!r}: its picture is empty")
@@ -111,11 +114,13 @@ def check_pictures(pictures: Mapping[int, Picture], item_ids: Sequence[str]) -> 
 
 def is_text(value: object) -> bool:
     """Whether it is text that SQLite and UTF-8 can hold: no NUL, no lone surrogate."""
-    return (
-        isinstance(value, str)
-        and "\0" not in value
-        and not any("\ud800" <= character <= "\udfff" for character in value)
-    )
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()  # a lone surrogate cannot be; to look at every character would take 30 times as long
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_of_kind(value: object, kind: Kind) -> bool:
