@@ -19,7 +19,6 @@ from macrid.service.schemas import (
     Range,
     RankedItem,
     TopDimension,
-    WalkAnswer,
     WalkStart,
     WalkStep,
 )
@@ -107,25 +106,24 @@ def top_dimensions(model: LoadedModel, index: int, n: int) -> list[TopDimension]
     ]
 
 
-def walk_answer(model: LoadedModel, item: CatalogueItem, concept: int, dim: int, found: Walk) -> WalkAnswer:
-    """Return a walk as it is answered."""
+def walked_fields(model: LoadedModel, concept: int, dim: int, found: Walk) -> dict[str, object]:
+    """Return the fields that the answers about walks share, wherever they start."""
     ends = model.dimension(concept, dim)
     items = summaries(model, [step.item for step in found.steps])
-    return WalkAnswer(
-        model_version=model.version,
-        item=summary(model, item),
-        concept=concept,
-        dim=dim,
-        range=bounded(found.range.used),
-        range_source=found.range.source,
-        prototype_range=unbounded(found.range.prototype),
-        items_range=bounded(found.range.items),
-        start=WalkStart(value=found.start_value, step=found.start_step),
-        low_label=ends.low.label,
-        high_label=ends.high.label,
-        gamma=found.gamma,
-        objective=found.objective,
-        steps=[
+    return {
+        "model_version": model.version,
+        "concept": concept,
+        "dim": dim,
+        "range": bounded(found.range.used),
+        "range_source": found.range.source,
+        "prototype_range": unbounded(found.range.prototype),
+        "items_range": bounded(found.range.items),
+        "start": WalkStart(value=found.start_value, step=found.start_step),
+        "low_label": ends.low.label,
+        "high_label": ends.high.label,
+        "gamma": found.gamma,
+        "objective": found.objective,
+        "steps": [
             WalkStep(
                 step=number,
                 low=step.edges.low,
@@ -136,7 +134,7 @@ def walk_answer(model: LoadedModel, item: CatalogueItem, concept: int, dim: int,
             )
             for number, (step, stop) in enumerate(zip(found.steps, items, strict=True))
         ],
-    )
+    }
 
 
 def bounded(interval: Interval) -> BoundedRange:

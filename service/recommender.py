@@ -1,6 +1,6 @@
 """The facade: every question the service answers, asked of one loaded model. Knows nothing of HTTP.
 
-recommend, encode                 about a user, from a history
+recommend, encode, walk           about a user, from a history
 item, similar, walk, search       about items
 concepts, concept                 about concepts
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from macrid.artifacts.catalogue import CatalogueItem, Picture
-from macrid.service.arrays import Int64Array
+from macrid.service.arrays import Float32Array, Int64Array
 from macrid.service.errors import (
     InvalidError,
     NoPictureError,
@@ -33,11 +33,12 @@ from macrid.service.presentation import (
     summary,
     summary_fields,
     top_dimensions,
-    walk_answer,
+    walked_fields,
 )
 from macrid.service.ranking.similar import most_similar
 from macrid.service.schemas import (
     Component,
+    ComponentWalk,
     ConceptDetail,
     Concepts,
     Encoded,
@@ -52,8 +53,9 @@ from macrid.service.schemas import (
     SimilarItems,
     WalkAnswer,
     WalkQuery,
+    WalkRequest,
 )
-from macrid.service.walk import walk
+from macrid.service.walk import Walk, walk
 
 TOP_DIMENSIONS = 10
 # M · K that one core scores in two to four milliseconds at d = 100: 20,000 items of 7 concepts.
@@ -134,6 +136,27 @@ class Recommender:
             ]
         return Encoded(model_version=self.version, unknown_items=unknown, components=components)
 
+    def walk_from_component(self, request: WalkRequest) -> ComponentWalk:
+        """Walk from a user's component along one dimension, over the items of its concept that are new to the user.
+
+        Raises:
+            TooLargeError: the history is longer than the limits allow.
+            UnknownConceptError: there is no such concept.
+            UnknownDimensionError: there is no such dimension.
+            InvalidError: no id of the history is known, so there is no component; or the concept has no items.
+        """
+        self._check_concept(request.concept)
+        history, _ = self._look_up_history(request.history)
+        if not len(history):
+            raise InvalidError(
+                "body", "history", "none of the items is known, and a walk needs a component to start from"
+            )
+        encoding = self.model.encoder.encode(history)
+        found = self._walk(encoding.components[request.concept], request.concept, request, history)
+        fields = walked_fields(self.model, request.concept, request.dim, found)
+        component = component_fields(self.model, encoding)[request.concept]
+        return ComponentWalk.model_validate({**fields, "component": component})
+
     # About items
 
     def search(self, query: ItemsQuery) -> ItemsFound:
@@ -204,24 +227,10 @@ class Recommender:
             UnknownDimensionError: there is no such dimension.
         """
         item = self._find(item_id)
-        _, _, dimensions = self.model.shape
-        if not 0 <= query.dim < dimensions:
-            raise UnknownDimensionError(query.dim, dimensions)
         concept = int(self.model.main_concepts[item.index])
-        members = self.model.members(concept)
-        found = walk(
-            self.model.item_embeddings[item.index],
-            query.dim,
-            concept=concept,
-            prototypes=self.model.bundle.prototypes,
-            item_embeddings=self.model.item_embeddings,
-            members=members,
-            candidates=members[members != item.index],
-            steps=query.steps,
-            beam=query.beam,
-            gamma=query.gamma,
-        )
-        return walk_answer(self.model, item, concept, query.dim, found)
+        found = self._walk(self.model.item_embeddings[item.index], concept, query, as_indices([item.index]))
+        fields = walked_fields(self.model, concept, query.dim, found)
+        return WalkAnswer.model_validate({**fields, "item": summary(self.model, item)})
 
     # About concepts
 
@@ -235,10 +244,8 @@ class Recommender:
         Raises:
             UnknownConceptError: there is no such concept.
         """
-        concepts = self.model.bundle.concepts
-        if not 0 <= concept < len(concepts):
-            raise UnknownConceptError(concept, len(concepts))
-        chosen = concepts[concept]
+        self._check_concept(concept)
+        chosen = self.model.bundle.concepts[concept]
         exemplars = exemplars_of(self.model, chosen)
         return ConceptDetail.model_validate(
             {
@@ -278,6 +285,32 @@ class Recommender:
         if index is None:
             raise UnknownItemError(item_id)
         return self.model.bundle.catalogue.item(index)
+
+    def _walk(self, start: Float32Array, concept: int, query: WalkQuery, left_out: Int64Array) -> Walk:
+        """Walk over a concept's items but those left out; they still count where the range is cut to the items."""
+        _, _, dimensions = self.model.shape
+        if not 0 <= query.dim < dimensions:
+            raise UnknownDimensionError(query.dim, dimensions)
+        members = self.model.members(concept)
+        if not len(members):
+            raise InvalidError("body", "concept", f"no item belongs to concept {concept} more than to any other")
+        return walk(
+            start,
+            query.dim,
+            concept=concept,
+            prototypes=self.model.bundle.prototypes,
+            item_embeddings=self.model.item_embeddings,
+            members=members,
+            candidates=np.setdiff1d(members, left_out, assume_unique=True),
+            steps=query.steps,
+            beam=query.beam,
+            gamma=query.gamma,
+        )
+
+    def _check_concept(self, concept: int) -> None:
+        concepts = len(self.model.bundle.concepts)
+        if not 0 <= concept < concepts:
+            raise UnknownConceptError(concept, concepts)
 
     def _check_n(self, place: Place, n: int) -> None:
         if n > self._limits.max_n:

@@ -28,13 +28,23 @@ from macrid.service.schemas.users import (
     Recommendations,
     RecommendRequest,
 )
-from macrid.service.schemas.walks import BoundedRange, Range, WalkAnswer, WalkQuery, WalkStart, WalkStep
+from macrid.service.schemas.walks import (
+    BoundedRange,
+    ComponentWalk,
+    Range,
+    WalkAnswer,
+    WalkQuery,
+    WalkRequest,
+    WalkStart,
+    WalkStep,
+)
 
 __all__ = [
     "MAX_ITEM_ID_LENGTH",
     "Answer",
     "BoundedRange",
     "Component",
+    "ComponentWalk",
     "ConceptDetail",
     "ConceptDimension",
     "ConceptSummary",
@@ -68,6 +78,7 @@ __all__ = [
     "Version",
     "WalkAnswer",
     "WalkQuery",
+    "WalkRequest",
     "WalkStart",
     "WalkStep",
 ]

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from macrid.service.schemas.base import Answer, Part, Request
+from macrid.service.schemas.base import Answer, ItemId, Part, Request
 from macrid.service.schemas.items import ItemSummary
+from macrid.service.schemas.users import Component
 
 
 class WalkQuery(Request):
@@ -19,6 +20,21 @@ class WalkQuery(Request):
     """How many partial walks are kept after each step: more is slower and better."""
     gamma: float | None = Field(default=None, ge=0, le=100, allow_inf_nan=False)
     """Weight of the steps' likeness to each other, against their likeness to the start. Default: 1/(steps − 1)."""
+
+
+class WalkRequest(WalkQuery):
+    """Whose component to walk from, which way, and how."""
+
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={"examples": [{"history": ["bag-0001", "lamp-0042"], "concept": 2, "dim": 17}]},
+    )
+
+    history: list[ItemId]
+    """Ids of the items the user has clicked. A set: order and repeats change nothing; unknown ids are ignored, but
+    at least one must be known. They are not among the steps."""
+    concept: int = Field(examples=[2])
+    """Number of the concept whose component is the start and whose items are walked, 0-based."""
 
 
 class Range(Part):
@@ -65,11 +81,9 @@ class WalkStep(Part):
     """The item."""
 
 
-class WalkAnswer(Answer):
-    """A walk: items that resemble the start and move along one dimension."""
+class Walked(Answer):
+    """Items that resemble a start and move along one dimension."""
 
-    item: ItemSummary
-    """The item the walk starts from; it is not among the steps."""
     concept: int = Field(examples=[2])
     """The concept whose items are walked."""
     dim: int = Field(examples=[17])
@@ -95,3 +109,17 @@ class WalkAnswer(Answer):
     """Σ similarity to the start + gamma · Σ similarity of all pairs of steps, without the walked coordinate."""
     steps: list[WalkStep]
     """The items, coordinates strictly increasing."""
+
+
+class WalkAnswer(Walked):
+    """A walk from an item."""
+
+    item: ItemSummary
+    """The item the walk starts from; it is not among the steps."""
+
+
+class ComponentWalk(Walked):
+    """A walk from a user's component."""
+
+    component: Component
+    """The component the walk starts from."""
