@@ -4,11 +4,12 @@ from typing import Literal
 
 import numpy as np
 
-from macrid.service.arrays import Float32Array, Int64Array
+from macrid.service.arrays import Float32Array, Float64Array, Int64Array
 from macrid.service.ranking.protocol import Ranking
 from macrid.service.ranking.scores import (
     approximation_error,
     best,
+    log_concept_weights,
     log_sum_over_concepts,
     soft_scores,
     within_reach_of_the_best,
@@ -34,11 +35,22 @@ class ExactRanker:
         self._log_partition = log_sum_over_concepts(item_embeddings, prototypes, temperature)  # (M,)
         self._error = approximation_error(item_embeddings.shape[1], temperature)
 
-    def rank(self, components: Float32Array, n: int, excluded: Int64Array) -> Ranking:
+    def rank(
+        self, components: Float32Array, n: int, excluded: Int64Array, weights: Float64Array | None = None
+    ) -> Ranking:
         """Return the best items that are not excluded; always certified. See `Ranker.rank`."""
         queries = components + self._prototypes  # (K, d)
-        approximate = log_sum_over_concepts(self._items, queries, self._temperature) - self._log_partition  # (M,)
+        error, audible_weights, log_weights = self._error, None, None
+        if weights is not None:
+            log_weights = log_concept_weights(weights)  # (K,)
+            audible = weights > 0
+            queries, audible_weights = queries[audible], log_weights[audible]
+            error = approximation_error(self._items.shape[1], self._temperature, audible_weights)
+        approximate = log_sum_over_concepts(self._items, queries, self._temperature, audible_weights)  # (M,)
+        approximate -= self._log_partition
         approximate[excluded] = -np.inf
-        candidates = within_reach_of_the_best(approximate, n, self._error)
-        scores, concepts = soft_scores(self._items[candidates], components, self._prototypes, self._temperature)
+        candidates = within_reach_of_the_best(approximate, n, error)
+        scores, concepts = soft_scores(
+            self._items[candidates], components, self._prototypes, self._temperature, log_weights
+        )
         return best(candidates, scores, concepts, n, certified=True)

@@ -14,7 +14,7 @@ class Ranking:
 
     Attributes:
         indices: (n,) int64 item indices.
-        scores: (n,) float64, log Σ_k c_{i,k} · exp(⟨z_k, h_i⟩ / τ).
+        scores: (n,) float64, log Σ_k ω_k · c_{i,k} · exp(⟨z_k, h_i⟩ / τ); every ω_k is 1 unless the request says otherwise.
         concepts: (n,) int64, the concept that contributes most to each item's score.
         certified: whether this is proved to be what scoring every item would give.
     """
@@ -32,11 +32,14 @@ class Ranker(Protocol):
     def name(self) -> RankerName:
         """Which ranker this is, as requests and settings call it."""
 
-    def rank(self, components: Float32Array, n: int, excluded: Int64Array) -> Ranking:
+    def rank(
+        self, components: Float32Array, n: int, excluded: Int64Array, weights: Float64Array | None = None
+    ) -> Ranking:
         """Return the best items that are not excluded.
 
         Args:
             components: (K, d) float32, unit rows.
             n: how many items, ≥ 1; fewer come back only when fewer are left.
             excluded: item indices, sorted and without repeats, that must not be returned.
+            weights: (K,) ω_k ≥ 0, at least one above 0; a concept of weight 0 counts for nothing. None for all 1.
         """

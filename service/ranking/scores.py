@@ -4,6 +4,8 @@ With c_{i,k} = exp(⟨h_i, m_k⟩/τ − A_i) and A_i = log Σ_k exp(⟨h_i, m_k
 
     score_i = log Σ_k c_{i,k} · exp(⟨z_k, h_i⟩/τ) = log Σ_k exp(⟨h_i, z_k + m_k⟩/τ) − A_i.
 
+A concept weight ω_k multiplies the concept's term, which adds log ω_k to its exponent; 0 takes the concept out.
+
 Whole catalogues are scored in float32, in whatever order BLAS likes, and that only to find candidates; the few that
 remain are scored here. The products are `einsum` and not `@`: BLAS rounds the same row differently at different
 places of a matrix, which would break ties between equal items by accident instead of by their index.
@@ -27,8 +29,18 @@ def log_sum_exp(values: Float64Array) -> Float64Array:
     return total
 
 
+def log_concept_weights(weights: Float64Array) -> Float64Array:
+    """Return log ω_k: (K,) → (K,) float64, −inf for a muted concept."""
+    logarithms = np.full(len(weights), -np.inf)
+    return np.log(weights, out=logarithms, where=weights > 0)
+
+
 def soft_scores(
-    items: Float32Array, components: Float32Array, prototypes: Float32Array, temperature: float
+    items: Float32Array,
+    components: Float32Array,
+    prototypes: Float32Array,
+    temperature: float,
+    log_weights: Float64Array | None = None,
 ) -> tuple[Float64Array, Int64Array]:
     """Score items, each by itself: equal rows get equal scores.
 
@@ -37,6 +49,7 @@ def soft_scores(
         components: (K, d).
         prototypes: (K, d).
         temperature: τ.
+        log_weights: (K,) log ω_k, not all −inf; None for weights of 1.
 
     Returns:
         (L,) scores and (L,) the concept that contributes most to each; of equal ones the first.
@@ -45,11 +58,15 @@ def soft_scores(
     affinities = np.einsum("ld,kd->lk", rows, prototypes.astype(np.float64)) / temperature  # (L, K)
     similarities = np.einsum("ld,kd->lk", rows, components.astype(np.float64)) / temperature  # (L, K)
     contributions = affinities - log_sum_exp(affinities)[:, None] + similarities  # log c_{i,k} + ⟨z_k, h_i⟩/τ
+    if log_weights is not None:
+        contributions += log_weights
     return log_sum_exp(contributions), contributions.argmax(axis=1).astype(np.int64)
 
 
-def log_sum_over_concepts(items: Float32Array, queries: Float32Array, temperature: float) -> Float32Array:
-    """Return log Σ_k exp(⟨h_i, q_k⟩/τ) of every item, fast and in float32: see `approximation_error`.
+def log_sum_over_concepts(
+    items: Float32Array, queries: Float32Array, temperature: float, log_weights: Float64Array | None = None
+) -> Float32Array:
+    """Return log Σ_k ω_k exp(⟨h_i, q_k⟩/τ) of every item, fast and in float32: see `approximation_error`.
 
     In blocks whose K rows stay in the processor's cache, so that working memory does not grow with the catalogue.
 
@@ -57,27 +74,34 @@ def log_sum_over_concepts(items: Float32Array, queries: Float32Array, temperatur
         items: (M, d).
         queries: (K, d): z + m for scores, m for the partition A_i.
         temperature: τ.
+        log_weights: (K,) log ω_k, all finite; None for weights of 1.
 
     Returns:
         (M,) float32.
     """
     scaled = (queries / np.float32(temperature)).T  # (d, K)
+    offsets = None if log_weights is None else log_weights.astype(np.float32)[:, None]  # (K, 1)
     totals = np.empty(len(items), dtype=np.float32)
     for start in range(0, len(items), BLOCK):
         logits = np.ascontiguousarray((items[start : start + BLOCK] @ scaled).T)  # (K, b): sums run along whole rows
+        if offsets is not None:
+            logits += offsets
         top = logits.max(axis=0)  # (b,) keeps exp in range for any τ
         totals[start : start + BLOCK] = np.log(np.exp(logits - top).sum(axis=0)) + top
     return totals
 
 
-def approximation_error(dimensions: int, temperature: float) -> float:
+def approximation_error(dimensions: int, temperature: float, log_weights: Float64Array | None = None) -> float:
     """Bound how far float32 may put a score from its true value.
 
     A dot product of d terms is off by at most (d + 2) roundings of ‖a‖·‖b‖, in any order of summation. Two of them
     enter a score, one with ‖z + m‖ ≤ 2 and one with ‖m‖ = 1; log Σ exp passes an error on without enlarging it
     and adds a few roundings of its own, of values up to 2/τ + log K. Rows of a bundle are unit to within 0.1 %: the 1.02.
+    Weights add their logarithms, rounded, to values that are rounded again a few times: at most four roundings of each.
     """
     roundings = (3 * (dimensions + 2) + 16) / temperature + 32
+    if log_weights is not None:
+        roundings += 4 * float(np.abs(log_weights).max())
     return 1.02 * UNIT_ROUNDOFF * roundings
 
 

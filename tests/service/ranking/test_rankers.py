@@ -23,15 +23,17 @@ def by_concept(items, prototypes, temperature=TEMPERATURE):
     return ByConceptRanker(items, prototypes, temperature, build_index(items, prototypes, temperature))
 
 
-def brute_force_scores(items, prototypes, components, temperature=TEMPERATURE):
-    """log Σ_k c_{i,k}·exp(⟨z_k, h_i⟩/τ), item by item, concept by concept, in float64."""
+def brute_force_scores(items, prototypes, components, temperature=TEMPERATURE, weights=None):
+    """log Σ_k ω_k·c_{i,k}·exp(⟨z_k, h_i⟩/τ), item by item, concept by concept, in float64."""
+    spoken = [k for k in range(len(prototypes)) if weights is None or weights[k] > 0]
+    log_omegas = np.array([0.0 if weights is None else np.log(weights[k]) for k in spoken])
     items, prototypes, components = (np.asarray(array, dtype=np.float64) for array in (items, prototypes, components))
     scores = []
     for item in items:
         affinities = np.array([item @ prototype / temperature for prototype in prototypes])
         log_weights = affinities - np.logaddexp.reduce(affinities)
         similarities = np.array([item @ component / temperature for component in components])
-        scores.append(np.logaddexp.reduce(log_weights + similarities))
+        scores.append(np.logaddexp.reduce((log_weights + similarities)[spoken] + log_omegas))
     return np.array(scores)
 
 
@@ -114,6 +116,95 @@ def worlds(draw):
     return rows, prototypes, components, temperature, n, excluded
 
 
+class TestConceptWeights:
+    """Two items, each of one concept almost alone, and a user who likes both equally."""
+
+    ITEMS = axes([1, 0], [0, 1])
+    PROTOTYPES = axes([1, 0], [0, 1])
+
+    def test_a_weight_adds_its_logarithm_to_the_score_of_the_concepts_items(self, make_ranker):
+        ranking = make_ranker(self.ITEMS, self.PROTOTYPES).rank(self.PROTOTYPES, 2, NOTHING, np.array([1.0, 20.0]))
+        assert ranking.indices.tolist() == [1, 0]
+        # c of the own concept is 1 to within e^-10, and 10 = 1/τ is its term.
+        np.testing.assert_allclose(ranking.scores, [10 + np.log(20), 10], atol=1e-3)
+
+    def test_a_muted_concept_puts_no_item_anywhere(self, make_ranker):
+        ranking = make_ranker(self.ITEMS, self.PROTOTYPES).rank(self.PROTOTYPES, 2, NOTHING, np.array([0.0, 1.0]))
+        assert ranking.indices.tolist() == [1, 0]
+        assert ranking.concepts.tolist() == [1, 1]
+
+    def test_weights_of_one_change_no_bit(self, make_ranker):
+        rng = np.random.default_rng(8)
+        items, prototypes, components = (unit_rows(rng.normal(size=(n, 16)).astype(np.float32)) for n in (300, 4, 4))
+        plain = make_ranker(items, prototypes).rank(components, 50, NOTHING)
+        weighted = make_ranker(items, prototypes).rank(components, 50, NOTHING, np.ones(4))
+        np.testing.assert_array_equal(weighted.indices, plain.indices)
+        np.testing.assert_array_equal(weighted.scores, plain.scores)
+
+    def test_muted_concepts_are_not_searched(self):
+        ranker = by_concept(self.ITEMS, self.PROTOTYPES)
+        asked = []
+        search = ranker._index.search
+        ranker._index.search = lambda queries, width: asked.append(len(queries)) or search(queries, width)
+        ranker._rank_lists(self.PROTOTYPES, 1, NOTHING, 1, np.array([0.0, 3.0]))
+        assert asked == [1]
+
+    def test_the_smallest_weight_there_is_overflows_nothing(self, make_ranker):
+        weights = np.array([5e-324, 0.0])
+        ranking = make_ranker(self.ITEMS, self.PROTOTYPES).rank(self.PROTOTYPES, 2, NOTHING, weights)
+        assert ranking.indices.tolist() == [0, 1]
+        np.testing.assert_allclose(ranking.scores, [10 + np.log(5e-324), np.log(5e-324) - 10], atol=1e-3)
+
+
+def weights_for(world, draw):
+    """Weights for a world's concepts, some of them 0 but not all."""
+    concepts = len(world[1])
+    weights = draw(
+        st.lists(st.sampled_from([0.0, 1e-6, 0.3, 1.0, 7.0, 100.0]), min_size=concepts, max_size=concepts).filter(any)
+    )
+    return np.array(weights)
+
+
+class TestWeightsAgainstBruteForce:
+    @settings(deadline=None, max_examples=100)
+    @given(worlds(), st.data())
+    def test_the_ranking_is_the_true_one_up_to_rounding(self, world, data):
+        rows, prototypes, components, temperature, n, excluded = world
+        weights = weights_for(world, data.draw)
+        scores = brute_force_scores(rows, prototypes, components, temperature, weights)
+        ranking = exact(rows, prototypes, temperature).rank(components, n, excluded, weights)
+        allowed = np.setdiff1d(np.arange(len(rows)), excluded)
+        assert len(ranking.indices) == min(n, len(allowed))
+        np.testing.assert_allclose(ranking.scores, scores[ranking.indices], atol=1e-9)
+        left_out = np.setdiff1d(allowed, ranking.indices)
+        if len(left_out) and len(ranking.indices):
+            assert scores[left_out].max() <= ranking.scores[-1] + 1e-9
+        assert np.all(weights[ranking.concepts] > 0)
+
+    @settings(deadline=None, max_examples=100)
+    @given(worlds(), st.data())
+    def test_by_concept_equals_exact_to_the_last_bit(self, world, data):
+        rows, prototypes, components, temperature, n, excluded = world
+        weights = weights_for(world, data.draw)
+        expected = exact(rows, prototypes, temperature).rank(components, n, excluded, weights)
+        ranking = by_concept(rows, prototypes, temperature).rank(components, n, excluded, weights)
+        assert ranking.certified
+        np.testing.assert_array_equal(ranking.indices, expected.indices)
+        np.testing.assert_array_equal(ranking.scores, expected.scores)
+        np.testing.assert_array_equal(ranking.concepts, expected.concepts)
+
+    @settings(deadline=None, max_examples=150)
+    @given(worlds(), st.integers(1, 40), st.data())
+    def test_lists_of_any_width_are_certified_only_when_they_are_right(self, world, width, data):
+        rows, prototypes, components, temperature, n, excluded = world
+        weights = weights_for(world, data.draw)
+        expected = exact(rows, prototypes, temperature).rank(components, n, excluded, weights)
+        ranker = by_concept(rows, prototypes, temperature)
+        ranking = ranker._rank_lists(components, n, excluded, min(width, len(rows)), weights)
+        if ranking.certified:
+            np.testing.assert_array_equal(ranking.indices, expected.indices)
+
+
 class TestAgainstBruteForce:
     @settings(deadline=None, max_examples=150)
     @given(worlds())
@@ -191,7 +282,19 @@ class TestCertificate:
         for width in (1, 10, 100):
             values, lists = ranker._index.search(queries, width)
             outside = np.setdiff1d(np.arange(len(items)), lists)
-            assert scores[outside].max() <= ranker._best_score_outside(values[:, -1])
+            assert scores[outside].max() <= ranker._best_score_outside(values[:, -1], np.zeros(5))
+
+    def test_no_item_outside_the_lists_exceeds_the_bound_with_weights(self, world):
+        items, prototypes, components = world
+        ranker = by_concept(items, prototypes)
+        weights = np.array([0.0, 0.05, 1.0, 30.0, 0.0])
+        audible = weights > 0
+        queries = np.hstack([components + prototypes, np.ones((5, 1), np.float32)])[audible]
+        scores = brute_force_scores(items, prototypes, components, weights=weights)
+        for width in (1, 10, 100):
+            values, lists = ranker._index.search(queries, width)
+            outside = np.setdiff1d(np.arange(len(items)), lists)
+            assert scores[outside].max() <= ranker._best_score_outside(values[:, -1], np.log(weights[audible]))
 
     def test_a_list_that_ends_among_equal_items_proves_nothing(self):
         # One concept, so the bound is the list's last value itself; which of the equal items it holds is accident.
