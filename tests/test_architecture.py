@@ -1,5 +1,6 @@
 """The layers hold at run time too, and the documents say what is there."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -47,6 +48,12 @@ class TestLayers:
         for room in ("artifacts", "model", "service"):
             for path in (ROOT / room).rglob("*.py"):
                 assert not re.search(r"\bpickle\b|torch\.load|allow_pickle", path.read_text()), path
+
+
+def test_the_checkout_is_what_is_imported():
+    for name in ("cli", "artifacts.bundle", "model.pipeline", "service.app"):
+        source = ROOT / (name.replace(".", "/") + ".py")
+        assert Path(importlib.import_module(f"macrid.{name}").__file__).resolve() == source.resolve()
 
 
 class TestDocuments:

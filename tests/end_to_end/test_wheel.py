@@ -41,6 +41,7 @@ def test_it_leaves_no_module_with_a_common_name(environment):
     venv, _ = environment
     (site,) = venv.glob("lib/python*/site-packages")
     assert not [name for name in ("model", "service", "artifacts", "cli.py", "src") if (site / name).exists()]
+    assert not (site / "macrid" / "artifacts" / "store").exists()
 
 
 def test_it_serves_the_page_and_recommendations(environment, small_run, tmp_path):
