@@ -34,6 +34,7 @@ Responses = dict[int | str, dict[str, Any]]
 # Errors that operations share: status, name in the document, meaning.
 SHARED = {
     404: ("NotFound", "There is no such item, concept, dimension or picture."),
+    409: ("OtherModel", "The request was made for a `model_version` that is not served."),
     413: ("TooLarge", "The body, the history or the list of excluded items is larger than this server accepts."),
     415: ("NotJson", "The body is not declared as JSON."),
     422: ("Invalid", "The request is malformed; `errors` names the fields."),

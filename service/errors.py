@@ -6,6 +6,7 @@
     │   ├── UnknownConceptError
     │   ├── UnknownDimensionError
     │   └── NoPictureError
+    ├── OtherModelError       409   the request was made for a model version that is not served
     ├── TooLargeError         413   the request is larger than the settings allow
     ├── MediaTypeError        415   the body is not declared as JSON
     ├── InvalidError          422   the request is malformed; names the field
@@ -75,6 +76,20 @@ class NoPictureError(NotFoundError):
 
     def __init__(self, item_id: str) -> None:
         super().__init__(f"the catalogue holds no picture of the item {shortened(item_id)!r}")
+
+
+class OtherModelError(ServiceError):
+    """The request was made for a model version that is not served: its numbers would silently mean something else."""
+
+    status = 409
+    kind = "other-model"
+    title = "Another model is served"
+
+    def __init__(self, asked: str, serving: str) -> None:
+        super().__init__(
+            f"the request was made for model_version {shortened(asked)!r}, but {serving!r} is served; "
+            "look up concepts and dimensions again, or send no model_version"
+        )
 
 
 class TooLargeError(ServiceError):

@@ -15,6 +15,7 @@ from macrid.service.arrays import Float32Array, Int64Array
 from macrid.service.errors import (
     InvalidError,
     NoPictureError,
+    OtherModelError,
     Place,
     TooLargeError,
     UnknownConceptError,
@@ -96,9 +97,11 @@ class Recommender:
         """Rank items for a history; with nothing known of the user, the most popular ones.
 
         Raises:
+            OtherModelError: the request was made for another model version.
             TooLargeError: the history or the excluded items are more than the limits allow.
             InvalidError: n is.
         """
+        self._check_made_for(request.model_version)
         self._check_n("body", request.n)
         self._check_length("exclude", request.exclude, self._limits.max_exclude)
         history, unknown = self._look_up_history(request.history)
@@ -118,12 +121,14 @@ class Recommender:
             ranking=RankingUsed(ranker=self.model.ranker.name, certified=ranking.certified),
         )
 
-    def encode(self, history: Sequence[str]) -> Encoded:
+    def encode(self, history: Sequence[str], model_version: str | None = None) -> Encoded:
         """Encode a history into components; there are none when no id is known.
 
         Raises:
+            OtherModelError: the request was made for another model version.
             TooLargeError: the history is longer than the limits allow.
         """
+        self._check_made_for(model_version)
         known, unknown = self._look_up_history(history)
         components = []
         if len(known):
@@ -140,11 +145,13 @@ class Recommender:
         """Walk from a user's component along one dimension, over the items of its concept that are new to the user.
 
         Raises:
+            OtherModelError: the request was made for another model version.
             TooLargeError: the history is longer than the limits allow.
             UnknownConceptError: there is no such concept.
             UnknownDimensionError: there is no such dimension.
             InvalidError: no id of the history is known, so there is no component; or the concept has no items.
         """
+        self._check_made_for(request.model_version)
         self._check_concept(request.concept)
         history, _ = self._look_up_history(request.history)
         if not len(history):
@@ -306,6 +313,10 @@ class Recommender:
             beam=query.beam,
             gamma=query.gamma,
         )
+
+    def _check_made_for(self, model_version: str | None) -> None:
+        if model_version not in (None, self.version):
+            raise OtherModelError(model_version, self.version)
 
     def _check_concept(self, concept: int) -> None:
         concepts = len(self.model.bundle.concepts)

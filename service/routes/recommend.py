@@ -11,7 +11,7 @@ from macrid.service.schemas import Encoded, EncodeRequest, Recommendations, Reco
 router = APIRouter(tags=["Users"], route_class=JsonRoute)
 
 
-@router.post("/recommend", summary="Recommend items to a user", responses=problems(413, 415, 422, 503))
+@router.post("/recommend", summary="Recommend items to a user", responses=problems(409, 413, 415, 422, 503))
 async def recommend(request: RecommendRequest, recommender: CurrentRecommender) -> Recommendations:
     """Rank items for a history of clicks.
 
@@ -26,10 +26,10 @@ async def recommend(request: RecommendRequest, recommender: CurrentRecommender) 
     return await run_in_threadpool(recommender.recommend, request)
 
 
-@router.post("/encode", summary="Encode a user's history", responses=problems(413, 415, 422, 503))
+@router.post("/encode", summary="Encode a user's history", responses=problems(409, 413, 415, 422, 503))
 async def encode(request: EncodeRequest, recommender: CurrentRecommender) -> Encoded:
     """Return the components of a history: one unit vector per concept, with its confidence.
 
     It costs microseconds at any catalogue size: only the history's rows are read.
     """
-    return recommender.encode(request.history)
+    return recommender.encode(request.history, request.model_version)

@@ -12,7 +12,9 @@ router = APIRouter(tags=["Users"], route_class=JsonRoute)
 
 # A plain function, which FastAPI runs in its thread pool: a walk reads SQLite and takes several milliseconds.
 @router.post(
-    "/walk", summary="Walk from a user's component along one dimension", responses=problems(404, 413, 415, 422, 503)
+    "/walk",
+    summary="Walk from a user's component along one dimension",
+    responses=problems(404, 409, 413, 415, 422, 503),
 )
 def walk_from_component(request: WalkRequest, recommender: CurrentRecommender) -> ComponentWalk:
     """List items that resemble what the user likes of a concept and move along one dimension, low end to high end.

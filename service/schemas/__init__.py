@@ -3,7 +3,7 @@
 The facade answers in these terms, so there is one description of an answer and not two to keep equal.
 """
 
-from macrid.service.schemas.base import MAX_ITEM_ID_LENGTH, Answer, ItemId, Part, Request
+from macrid.service.schemas.base import MAX_ITEM_ID_LENGTH, Answer, ForModel, ItemId, Part, Request
 from macrid.service.schemas.concepts import ConceptDetail, ConceptDimension, Concepts, ConceptSummary
 from macrid.service.schemas.items import (
     ItemDetail,
@@ -53,6 +53,7 @@ __all__ = [
     "Encoded",
     "EncodedComponent",
     "FieldError",
+    "ForModel",
     "Health",
     "ItemDetail",
     "ItemId",

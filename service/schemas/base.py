@@ -16,6 +16,15 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
+class ForModel(Request):
+    """A request that means something only to one model: numbers of concepts and dimensions change with every training."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_version: str | None = Field(default=None, max_length=200, examples=[None])
+    """The model version that the request was made for; with another one serving, the answer is 409. Null: any."""
+
+
 class Part(BaseModel):
     """A part of an answer."""
 

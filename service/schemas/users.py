@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from macrid.service.schemas.base import Answer, ItemId, Part, Request
+from macrid.service.schemas.base import Answer, ForModel, ItemId, Part
 from macrid.service.schemas.items import ItemSummary
 
 RankerUsed = Literal["exact", "by_concept", "popularity"]
 
 
-class RecommendRequest(Request):
+class RecommendRequest(ForModel):
     """Whom to recommend to, and how much."""
 
     model_config = ConfigDict(
@@ -76,7 +76,7 @@ class Recommendations(Answer):
     """How they were ranked."""
 
 
-class EncodeRequest(Request):
+class EncodeRequest(ForModel):
     """Whom to encode."""
 
     model_config = ConfigDict(strict=True, json_schema_extra={"examples": [{"history": ["bag-0001", "lamp-0042"]}]})

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from macrid.service.schemas.base import Answer, ItemId, Part, Request
+from macrid.service.schemas.base import Answer, ForModel, ItemId, Part, Request
 from macrid.service.schemas.items import ItemSummary
 from macrid.service.schemas.users import Component
 
@@ -22,7 +22,7 @@ class WalkQuery(Request):
     """Weight of the steps' likeness to each other, against their likeness to the start. Default: 1/(steps − 1)."""
 
 
-class WalkRequest(WalkQuery):
+class WalkRequest(WalkQuery, ForModel):
     """Whose component to walk from, which way, and how."""
 
     model_config = ConfigDict(

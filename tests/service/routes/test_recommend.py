@@ -44,6 +44,32 @@ class TestEncode:
         assert [len(component["vector"]) for component in body["components"]] == [8, 8, 8]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/recommend", {"history": ["item-9"]}),
+        ("/encode", {"history": ["item-9"]}),
+        ("/walk", {"history": ["item-9"], "concept": 0, "dim": 0}),
+    ],
+)
+class TestModelVersion:
+    def test_a_request_made_for_another_model_is_409_and_names_both(self, client, path, body):
+        answer = client.post(path, json={**body, "model_version": "test-shop-000000000000"})
+        assert answer.status_code == 409
+        document = problem(answer)
+        serving = client.get("/version").json()["model_version"]
+        assert document["type"] == "urn:macrid:problem:other-model"
+        assert "test-shop-000000000000" in document["detail"]
+        assert serving in document["detail"]
+        assert document["model_version"] == serving
+
+    def test_one_made_for_this_model_is_answered_as_one_that_names_none(self, client, path, body):
+        plain = client.post(path, json=body)
+        named = client.post(path, json={**body, "model_version": plain.json()["model_version"]})
+        assert named.status_code == 200
+        assert named.json() == plain.json()
+
+
 @pytest.mark.parametrize("path", ["/recommend", "/encode"])
 class TestMalformedBodies:
     @pytest.mark.parametrize(
