@@ -10,10 +10,10 @@ import numpy as np
 from macrid.artifacts import schema
 from macrid.artifacts.arrays import check_arrays, map_arrays, write_arrays
 from macrid.artifacts.catalogue import Catalogue
+from macrid.artifacts.concepts import check_sizes, read_concepts, write_concepts
 from macrid.artifacts.errors import BundleError, CatalogueError
-from macrid.artifacts.files import dump_json, exists, folder_beside, read_json
+from macrid.artifacts.files import exists, folder_beside
 from macrid.artifacts.manifest import check_files, check_name, read_manifest, write_manifest
-from macrid.artifacts.records import from_json, to_json
 from macrid.artifacts.schema import Concept, Float32Array, Int64Array, Manifest
 
 
@@ -76,12 +76,14 @@ class Bundle:
             check_files(folder, manifest)
         embeddings = folder / schema.EMBEDDINGS_FILE
         arrays = map_arrays(embeddings, {"M": manifest.items, "K": manifest.concepts, "d": manifest.dimensions})
+        concepts = read_concepts(folder / schema.CONCEPTS_FILE, manifest.concepts, manifest.dimensions)
         if verify:
             check_arrays(arrays, manifest.temperature, str(embeddings))
+            check_sizes(folder / schema.CONCEPTS_FILE, concepts, arrays["concept_weights"])
         return Bundle(
             folder=folder,
             manifest=manifest,
-            concepts=_read_concepts(folder / schema.CONCEPTS_FILE, manifest),
+            concepts=concepts,
             catalogue=_open_catalogue(folder / schema.CATALOGUE_FILE, manifest.items, verify),
             index_path=folder / schema.INDEX_FILE if schema.INDEX_FILE in manifest.files else None,
             **arrays,
@@ -115,9 +117,7 @@ def _write_files(folder: Path, contents: BundleContents) -> None:
         raise BundleError(f"{contents.catalogue}: the catalogue is not there; expected a file of write_catalogue")
     shutil.copyfile(contents.catalogue, folder / schema.CATALOGUE_FILE)
     write_arrays(folder / schema.EMBEDDINGS_FILE, contents.arrays)
-    path = folder / schema.CONCEPTS_FILE
-    concepts = {"concepts": [to_json(concept) for concept in contents.concepts]}
-    path.write_bytes(dump_json(concepts, str(path)))
+    write_concepts(folder / schema.CONCEPTS_FILE, contents.concepts)
     if contents.index_bytes is not None:
         (folder / schema.INDEX_FILE).parent.mkdir()
         (folder / schema.INDEX_FILE).write_bytes(contents.index_bytes)
@@ -139,26 +139,6 @@ def _draft(contents: BundleContents, sizes: dict[str, int]) -> Manifest:
         metrics=contents.metrics,
         index=contents.index,
     )
-
-
-def _read_concepts(path: Path, manifest: Manifest) -> tuple[Concept, ...]:
-    raw = read_json(path)
-    if not isinstance(raw, dict) or raw.keys() != {"concepts"} or not isinstance(raw["concepts"], list):
-        raise BundleError(f"{path}: expected an object with the one list 'concepts'")
-    concepts = tuple(from_json(Concept, entry, f"{path}: concept {at}") for at, entry in enumerate(raw["concepts"]))
-    numbers = [concept.index for concept in concepts]
-    if numbers != list(range(manifest.concepts)):
-        raise BundleError(f"{path}: concepts are numbered {numbers!s:.80}, expected 0 to {manifest.concepts - 1}")
-    if len({concept.id for concept in concepts}) != len(concepts):
-        raise BundleError(f"{path}: two concepts have the same id; they are {[c.id for c in concepts]!s:.200}")
-    for concept in concepts:
-        _check_dimensions(concept, manifest.dimensions, path)
-    return concepts
-
-
-def _check_dimensions(concept: Concept, dimensions: int, path: Path) -> None:
-    if sorted(dimension.dim for dimension in concept.dimensions) != list(range(dimensions)):
-        raise BundleError(f"{path}: concept {concept.index} does not list dimensions 0 to {dimensions - 1} once each")
 
 
 def _open_catalogue(path: Path, items: int, verify: bool) -> Catalogue:
