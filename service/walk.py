@@ -2,7 +2,7 @@
 
     range_along          how far the coordinate may go          prototype_range, cut to where the concept's items are
     cut_into_subranges   equally many items in each             strictly increasing by construction
-    choose_items         one item per subrange                  beam search
+    choose_items         one item per subrange                  beam search and local improvement, in `walk_search`
 
 Pure numpy on arrays of a bundle; knows neither HTTP nor the catalogue.
 """
@@ -13,9 +13,7 @@ import numpy as np
 
 from macrid.service.arrays import Float32Array, Float64Array, Int64Array
 from macrid.service.walk_range import Interval, WalkRange, range_along
-
-# A vector shorter than this without coordinate j points nowhere; its cosine to anything is taken as 0.
-SHORTEST = 1e-6
+from macrid.service.walk_search import choose_items, cosines_without, nearest_of_each
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def walk(
         members: indices of the concept's items, at least one: they limit the range.
         candidates: those of the members that may appear in the walk, ascending (all but a starting item).
         steps: how many subranges, ≥ 1.
-        beam: how many partial walks are kept after each step, ≥ 1.
+        beam: how wide to search, ≥ 1; see `walk_search`.
         gamma: weight of similarity between the chosen items; None for 1/(number of steps − 1), so that all pairs
             together weigh half as much as all similarities to the start.
     """
@@ -98,7 +96,8 @@ def walk(
     if gamma is None:
         gamma = 1.0 / max(len(subranges) - 1, 1)
     rows = item_embeddings[candidates]  # (n, d)
-    chosen, objective = choose_items(rows, start, dim, [subrange.members for subrange in subranges], beam, gamma)
+    groups = nearest_of_each(rows, start, dim, [subrange.members for subrange in subranges])
+    chosen, objective = choose_items(rows, start, dim, groups, beam, gamma)
     similarities = cosines_without(rows[chosen], start, dim)
     return Walk(
         range=walked,
@@ -158,67 +157,3 @@ def first_values(counts: Int64Array, subranges: int) -> Int64Array:
 def find_subrange(subranges: list[Subrange], value: float) -> int | None:
     """Return which subrange a value falls into (on an edge: the lower one), None when it lies outside all."""
     return next((step for step, subrange in enumerate(subranges) if subrange.edges.contains(value)), None)
-
-
-# --- The items ---------------------------------------------------------------------------------------------------
-
-
-def choose_items(
-    rows: Float32Array, start: Float32Array, dim: int, groups: list[Int64Array], beam: int, gamma: float
-) -> tuple[Int64Array, float]:
-    """Choose one row per group by beam search, maximising the objective of PAPER.md 2.4.
-
-    With unit vectors x_t of the items without coordinate j, u of the start, and S the sum of those already chosen, the
-    next item adds x·u + γ·x·S = x·(u + γ·S): one matrix product scores every candidate for every partial walk. Of
-    equal ones the earlier partial walk and then the earlier row win, so the same request gives the same walk.
-
-    Args:
-        rows: (n, d) item embeddings.
-        start: (d,).
-        dim: the coordinate that does not count.
-        groups: positions in `rows`, one array per step, none empty.
-        beam: how many partial walks are kept.
-        gamma: weight of the pairs.
-
-    Returns:
-        The chosen positions, one per group, and the objective.
-    """
-    target = without(start[None], dim)[0]  # (d,)
-    sums = np.zeros((1, len(target)), dtype=np.float32)  # (b, d) S of each partial walk
-    scores = np.zeros(1)  # (b,)
-    paths = np.empty((1, 0), dtype=np.int64)  # (b, t)
-    for group in groups:
-        vectors = without(rows[group], dim)  # (g, d)
-        gains = (target + np.float32(gamma) * sums) @ vectors.T  # (b, g)
-        totals = (scores[:, None] + gains).ravel()  # (b·g,) float64
-        kept = largest(totals, beam)
-        parents, picks = np.divmod(kept, len(group))
-        scores = totals[kept]
-        sums = sums[parents] + vectors[picks]
-        paths = np.column_stack([paths[parents], group[picks]])
-    return paths[0], float(scores[0])
-
-
-def largest(values: Float64Array, n: int) -> Int64Array:
-    """Return the positions of the n largest values, largest first; of equal ones the earlier."""
-    if n < len(values):
-        nth = np.partition(values, -n)[-n]
-        positions = np.flatnonzero(values >= nth)
-    else:
-        positions = np.arange(len(values))
-    return positions[np.argsort(-values[positions], kind="stable")][:n]
-
-
-def without(rows: Float32Array, dim: int) -> Float32Array:
-    """Return unit rows with one coordinate set to 0: (n, d) → (n, d); rows that are nothing else become all 0."""
-    rest = rows.copy()
-    rest[:, dim] = 0.0
-    lengths = np.linalg.norm(rest, axis=1, keepdims=True)
-    unit: Float32Array = np.where(lengths > SHORTEST, rest / np.maximum(lengths, np.float32(SHORTEST)), np.float32(0))
-    return unit
-
-
-def cosines_without(rows: Float32Array, start: Float32Array, dim: int) -> Float32Array:
-    """Return the cosine of each row to the start, both without one coordinate: (n, d) → (n,)."""
-    cosines: Float32Array = without(rows, dim) @ without(start[None], dim)[0]
-    return cosines

@@ -1,4 +1,4 @@
-"""Walks: subranges by hand, the beam against exhaustive search, and what holds for every walk."""
+"""Walks: subranges by hand, and what holds for every walk."""
 
 import itertools
 import math
@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macrid.service.encoder import unit_rows
-from macrid.service.walk import choose_items, cut_into_subranges, find_subrange, largest, walk, without
+from macrid.service.walk import cut_into_subranges, find_subrange, walk
 from macrid.service.walk_range import Interval
+from tests.support.walks import objective
 
 
 def cut(coordinates, steps, low=None, high=None):
@@ -76,85 +77,6 @@ class TestFindSubrange:
     @pytest.mark.parametrize(("value", "step"), [(0, 0), (2, 0), (3, 0), (3.1, 1), (10, 1), (-1, None), (11, None)])
     def test_a_value_falls_into_one_step_or_none(self, value, step):
         assert find_subrange(self.SUBRANGES, value) == step
-
-
-def objective(rows, start, dim, choice, gamma):
-    """PAPER.md 2.4, written out: Σ_t cos(i_t, start) + γ Σ_{t<t'} cos(i_t, i_t'), without the coordinate."""
-
-    def cosine(a, b):
-        a, b = np.delete(a.astype(np.float64), dim), np.delete(b.astype(np.float64), dim)
-        return a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
-
-    chosen = [rows[position] for position in choice]
-    pairs = sum(cosine(a, b) for a, b in itertools.combinations(chosen, 2))
-    return sum(cosine(row, start) for row in chosen) + gamma * pairs
-
-
-def objectives_of_all_walks(rows, start, dim, groups, gamma):
-    """The same for every combination of one row per group, from one table of cosines."""
-    rest = np.delete(np.vstack([rows, start]).astype(np.float64), dim, axis=1)
-    rest /= np.linalg.norm(rest, axis=1, keepdims=True)
-    cosines = rest @ rest.T
-    walks = np.stack(np.meshgrid(*groups, indexing="ij"), axis=-1).reshape(-1, len(groups))
-    pairs = sum(cosines[walks[:, a], walks[:, b]] for a, b in itertools.combinations(range(len(groups)), 2))
-    return cosines[walks, -1].sum(axis=1) + gamma * pairs
-
-
-def small_case(seed, groups=4, per_group=5, dimensions=6):
-    rng = np.random.default_rng(seed)
-    rows = unit_rows(rng.normal(size=(groups * per_group, dimensions)).astype(np.float32))
-    start = unit_rows(rng.normal(size=(1, dimensions)).astype(np.float32))[0]
-    return rows, start, [np.arange(per_group) + per_group * group for group in range(groups)]
-
-
-class TestChooseItems:
-    @pytest.mark.parametrize("gamma", [0.0, 1 / 3, 1.0])
-    @pytest.mark.parametrize("seed", range(5))
-    def test_a_beam_as_wide_as_the_world_finds_the_best_walk_of_all(self, seed, gamma):
-        rows, start, groups = small_case(seed)
-        choice, found = choose_items(rows, start, 2, groups, beam=5**4, gamma=gamma)
-        best = objectives_of_all_walks(rows, start, 2, groups, gamma).max()
-        assert found == pytest.approx(best, abs=1e-5)
-        assert objective(rows, start, 2, choice, gamma) == pytest.approx(best, abs=1e-5)
-
-    def test_the_default_beam_comes_close_to_the_best_walk_of_all(self):
-        gamma, shares = 1 / 3, []
-        for seed in range(40):
-            rows, start, groups = small_case(seed, per_group=8)
-            _, found = choose_items(rows, start, 0, groups, beam=32, gamma=gamma)
-            all_walks = objectives_of_all_walks(rows, start, 0, groups, gamma)
-            shares.append((found - np.mean(all_walks)) / (np.max(all_walks) - np.mean(all_walks)))
-        assert np.mean(shares) >= 0.99
-        assert min(shares) >= 0.95
-
-    def test_without_pairs_each_step_is_simply_the_most_similar_item(self):
-        rows, start, groups = small_case(1)
-        choice, _ = choose_items(rows, start, 0, groups, beam=1, gamma=0.0)
-        for position, group in zip(choice, groups, strict=True):
-            assert objective(rows, start, 0, [position], 0.0) == pytest.approx(
-                max(objective(rows, start, 0, [other], 0.0) for other in group), abs=1e-6
-            )
-
-    def test_of_equal_items_the_earlier_is_chosen(self):
-        rows = np.ones((6, 4), dtype=np.float32)
-        choice, _ = choose_items(rows, rows[0], 0, [np.array([0, 1, 2]), np.array([3, 4, 5])], beam=4, gamma=1.0)
-        assert choice.tolist() == [0, 3]
-
-    def test_an_item_that_is_nothing_but_the_coordinate_counts_as_unrelated(self):
-        rows = np.array([[1, 0, 0], [0.6, 0.8, 0]], dtype=np.float32)
-        choice, found = choose_items(rows, rows[1], 0, [np.array([0])], beam=4, gamma=1.0)
-        assert (choice.tolist(), found) == ([0], 0.0)
-
-
-class TestLargest:
-    def test_equal_values_keep_their_order_and_only_n_are_kept(self):
-        assert largest(np.array([1.0, 3.0, 2.0, 3.0, 3.0]), 2).tolist() == [1, 3]
-        assert largest(np.array([1.0, 3.0, 2.0]), 9).tolist() == [1, 2, 0]
-
-
-class TestWithout:
-    def test_the_rest_of_the_row_has_length_one(self):
-        np.testing.assert_allclose(without(np.array([[0.5, 3, 4]], dtype=np.float32), 0), [[0, 0.6, 0.8]], atol=1e-6)
 
 
 class TestWalk:
