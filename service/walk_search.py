@@ -6,8 +6,8 @@
     improve           one step at a time exchanged until nothing gains
 
 The beam alone commits itself in the first subranges, before it can know that the items which resemble each other most
-lie elsewhere: on clustered items with γ = 1 its worst walks were worse than a walk by chance. `benchmarks/beam_quality.py` measures
-it with and without the rest. Pure numpy, used by `walk.py`.
+lie elsewhere: on clustered items with γ = 1 its worst walks were worse than a walk by chance. What the rest adds is
+measured by `benchmarks/beam_quality.py`. Pure numpy, used by `walk.py`.
 """
 
 from dataclasses import dataclass
