@@ -140,19 +140,31 @@ def read_json(path: Path) -> object:
 
 
 def parse_json(data: bytes, where: str) -> object:
-    """Parse strict JSON: UTF-8, every number finite, every character one that UTF-8 can hold.
+    """Parse strict JSON: UTF-8, no name twice, every number finite, every character one that UTF-8 can hold.
 
     Raises:
         BundleError: it is not that.
     """
     try:
         text = data.decode("utf-8")
-        value: object = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+        value: object = json.loads(
+            text, parse_constant=_refuse_number, parse_float=_finite, object_pairs_hook=_without_repeats
+        )
         if _SURROGATE_ESCAPE.search(data):  # a pair of these escapes is a character, a lone one could never be answered
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{where}: cannot be read as JSON: {error}") from error
     return value
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object, whose names must be distinct: readers disagree on which of two to take."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the name {name!r:.80} stands twice in one object")
+        found[name] = value
+    return found
 
 
 def _finite(digits: str) -> float:

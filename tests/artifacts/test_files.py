@@ -89,6 +89,11 @@ class TestJson:
         with pytest.raises(BundleError, match="here: cannot be read as JSON"):
             parse_json(data, "here")
 
+    def test_a_name_that_stands_twice_in_an_object_is_refused_by_name(self):
+        assert parse_json(b'[{"a": 1}, {"a": {"a": 2}}]', "here") == [{"a": 1}, {"a": {"a": 2}}]
+        with pytest.raises(BundleError, match="here: cannot be read as JSON: the name 'a' stands twice in one object"):
+            parse_json(b'{"a": 1, "b": {}, "a": 1}', "here")
+
     def test_a_backslash_before_the_letter_u_is_no_escape(self):
         assert parse_json(rb'"\\ud800"', "here") == "\\ud800"
 
