@@ -48,8 +48,14 @@ class Encoder:
         lengths = np.sqrt(np.square(weights).sum(axis=0))  # (K,)
         shares = (weights / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)  # (n, K)
         inputs = shares.T @ self.context_embeddings[rows]  # (K, d)
-        means = np.tanh(inputs + self.input_bias) @ self.mean_weight + self.mean_bias  # (K, d)
-        return Encoding(unit_rows(means), weights.sum(axis=0).astype(np.float32))
+        return Encoding(self.components_of(inputs), weights.sum(axis=0).astype(np.float32))
+
+    def components_of(self, inputs: Float32Array) -> Float32Array:
+        """Run the network behind the sums over a history: inputs (…, d) → components (…, d), unit vectors."""
+        rows: Float32Array = inputs.reshape(-1, inputs.shape[-1]) + self.input_bias
+        np.tanh(rows, out=rows)  # in place: `explain.py` sends hundreds of rows, and fresh memory costs more than tanh
+        means = rows @ self.mean_weight + self.mean_bias
+        return unit_rows(means).reshape(inputs.shape)
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:
