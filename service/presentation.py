@@ -51,14 +51,26 @@ def summaries(model: LoadedModel, indices: Sequence[int]) -> list[ItemSummary]:
 
 
 def ranked_items(
-    model: LoadedModel, indices: Int64Array, concepts: Int64Array, scores: Sequence[float | None]
+    model: LoadedModel,
+    indices: Int64Array,
+    concepts: Int64Array,
+    scores: Sequence[float | None],
+    ranks_before: Sequence[int | None],
 ) -> list[RankedItem]:
-    """Return items of a ranking, each with the concept that put it there."""
+    """Return items of a ranking, each with the concept that put it there and its rank before any steering."""
     items = model.bundle.catalogue.items(indices.tolist())
-    placed = zip(items, concepts.tolist(), scores, strict=True)
+    placed = zip(items, concepts.tolist(), scores, ranks_before, strict=True)
     return [
-        RankedItem.model_validate({**summary_fields(model, item), "concept": concept, "rank": rank, "score": score})
-        for rank, (item, concept, score) in enumerate(placed, start=1)
+        RankedItem.model_validate(
+            {
+                **summary_fields(model, item),
+                "concept": concept,
+                "rank": rank,
+                "score": score,
+                "rank_before": rank_before,
+            }
+        )
+        for rank, (item, concept, score, rank_before) in enumerate(placed, start=1)
     ]
 
 

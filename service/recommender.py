@@ -6,12 +6,13 @@ concepts, concept                 about concepts
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from macrid.artifacts.catalogue import CatalogueItem, Picture
-from macrid.service.arrays import Float32Array, Int64Array
+from macrid.service.arrays import Float32Array, Float64Array, Int64Array
+from macrid.service.encoder import Encoding
 from macrid.service.errors import (
     InvalidError,
     NoPictureError,
@@ -36,6 +37,7 @@ from macrid.service.presentation import (
     top_dimensions,
     walked_fields,
 )
+from macrid.service.ranking.protocol import Ranking
 from macrid.service.ranking.similar import most_similar
 from macrid.service.schemas import (
     Component,
@@ -47,14 +49,24 @@ from macrid.service.schemas import (
     ItemDetail,
     ItemsFound,
     ItemsQuery,
+    RankerUsed,
     RankingUsed,
     Recommendations,
     RecommendRequest,
     SimilarItem,
     SimilarItems,
+    Steering,
     WalkAnswer,
     WalkQuery,
     WalkRequest,
+)
+from macrid.service.steering import (
+    DEPTH_BEFORE,
+    alter_components,
+    plan_steering,
+    ranks_before,
+    steering_account,
+    steers,
 )
 from macrid.service.walk import Walk, walk
 
@@ -70,6 +82,23 @@ class Limits:
     max_history: int = 2000
     max_exclude: int = 10_000
     max_n: int = 1000
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A ranking and what it rests on.
+
+    Attributes:
+        history: item indices that were encoded, sorted; none in a ranking by popularity.
+        encoding: the components that ranked, altered ones included, and their confidences; None by popularity.
+        weights: (K,) concept weights, None when all are 1.
+        ranking: the items.
+    """
+
+    history: Int64Array
+    encoding: Encoding | None
+    weights: Float64Array | None
+    ranking: Ranking
 
 
 class Recommender:
@@ -98,28 +127,19 @@ class Recommender:
 
         Raises:
             OtherModelError: the request was made for another model version.
-            TooLargeError: the history or the excluded items are more than the limits allow.
-            InvalidError: n is.
+            TooLargeError: the history, what is liked or disliked, or the excluded items are more than the limits allow.
+            InvalidError: n is; or a wish to steer cannot be understood, see `plan_steering`.
         """
         self._check_made_for(request.model_version)
         self._check_n("body", request.n)
         self._check_length("exclude", request.exclude, self._limits.max_exclude)
         history, unknown = self._look_up_history(request.history)
         excluded = self._look_up(request.exclude)
+        if steers(request):
+            return self._recommend_steered(request, history, excluded, unknown)
         if request.exclude_history:
             excluded = np.union1d(excluded, history)
-        if not len(history):
-            return self._recommend_popular(request.n, excluded, unknown)
-        encoding = self.model.encoder.encode(history)
-        ranking = self.model.ranker.rank(encoding.components, request.n, excluded)
-        return Recommendations(
-            model_version=self.version,
-            fallback=None,
-            unknown_items=unknown,
-            components=[Component.model_validate(fields) for fields in component_fields(self.model, encoding)],
-            items=ranked_items(self.model, ranking.indices, ranking.concepts, ranking.scores.tolist()),
-            ranking=RankingUsed(ranker=self.model.ranker.name, certified=ranking.certified),
-        )
+        return self._recommendations(self._rank(request.n, history, excluded), unknown)
 
     def encode(self, history: Sequence[str], model_version: str | None = None) -> Encoded:
         """Encode a history into components; there are none when no id is known.
@@ -264,16 +284,59 @@ class Recommender:
 
     # Shared by several
 
-    def _recommend_popular(self, n: int, excluded: Int64Array, unknown: list[str]) -> Recommendations:
-        head = self.model.by_popularity[: n + len(excluded)]
-        chosen = head[~np.isin(head, excluded)][:n]
+    def _recommend_steered(
+        self, request: RecommendRequest, history: Int64Array, excluded: Int64Array, unknown: list[str]
+    ) -> Recommendations:
+        """Rank twice, without steering and with it, and account for what it moved."""
+        self._check_length("liked", request.liked, self._limits.max_history)
+        self._check_length("disliked", request.disliked, self._limits.max_history)
+        plan = plan_steering(self.model, request)
+        steered = np.setdiff1d(np.union1d(history, plan.liked), plan.disliked)
+        excluded_before, excluded = excluded, np.union1d(excluded, plan.disliked)
+        if request.exclude_history:
+            excluded_before, excluded = np.union1d(excluded_before, history), np.union1d(excluded, steered)
+        unknown = list(dict.fromkeys([*unknown, *plan.unknown]))
+        if not len(steered):
+            return self._recommendations(self._rank(request.n, steered, excluded), unknown)
+        before = self._rank(max(request.n, DEPTH_BEFORE), history, excluded_before).ranking
+        encoding = self.model.encoder.encode(steered)
+        components, altered = alter_components(self.model, encoding.components, plan)
+        after = self.model.ranker.rank(components, request.n, excluded, plan.weights)
+        account = steering_account(self.model, request, altered, before, after)
+        ranked = Ranked(steered, replace(encoding, components=components), plan.weights, after)
+        return self._recommendations(ranked, unknown, account, ranks_before(before, after))
+
+    def _rank(self, n: int, history: Int64Array, excluded: Int64Array) -> Ranked:
+        """Rank for a history as it is, by popularity when it is empty."""
+        if not len(history):
+            head = self.model.by_popularity[: n + len(excluded)]
+            chosen = head[~np.isin(head, excluded)][:n]
+            scores = np.full(len(chosen), np.nan)
+            return Ranked(history, None, None, Ranking(chosen, scores, self.model.main_concepts[chosen], True))
+        encoding = self.model.encoder.encode(history)
+        return Ranked(history, encoding, None, self.model.ranker.rank(encoding.components, n, excluded))
+
+    def _recommendations(
+        self,
+        ranked: Ranked,
+        unknown: list[str],
+        steering: Steering | None = None,
+        ranks_before: Sequence[int | None] | None = None,
+    ) -> Recommendations:
+        """Return a ranking as it is answered."""
+        ranking, encoding = ranked.ranking, ranked.encoding
+        nothing = [None] * len(ranking.indices)
+        scores = nothing if encoding is None else ranking.scores.tolist()
+        components = [] if encoding is None else component_fields(self.model, encoding)
+        ranker: RankerUsed = "popularity" if encoding is None else self.model.ranker.name
         return Recommendations(
             model_version=self.version,
-            fallback="popular",
+            fallback="popular" if encoding is None else None,
             unknown_items=unknown,
-            components=[],
-            items=ranked_items(self.model, chosen, self.model.main_concepts[chosen], [None] * len(chosen)),
-            ranking=RankingUsed(ranker="popularity", certified=True),
+            components=[Component.model_validate(fields) for fields in components],
+            items=ranked_items(self.model, ranking.indices, ranking.concepts, scores, ranks_before or nothing),
+            ranking=RankingUsed(ranker=ranker, certified=ranking.certified),
+            steering=steering,
         )
 
     def _look_up_history(self, history: Sequence[str]) -> tuple[Int64Array, list[str]]:

@@ -17,6 +17,16 @@ from macrid.service.schemas.items import (
 )
 from macrid.service.schemas.operations import Health, LoadedVersion, Readiness, RefusedVersion, Version
 from macrid.service.schemas.problems import FieldError, Problem
+from macrid.service.schemas.ranges import BoundedRange, Range
+from macrid.service.schemas.steering import (
+    Adjustment,
+    AppliedEdit,
+    ConceptWeight,
+    Critique,
+    ItemThatLeft,
+    SteeredComponent,
+    Steering,
+)
 from macrid.service.schemas.users import (
     Component,
     Encoded,
@@ -29,9 +39,7 @@ from macrid.service.schemas.users import (
     RecommendRequest,
 )
 from macrid.service.schemas.walks import (
-    BoundedRange,
     ComponentWalk,
-    Range,
     WalkAnswer,
     WalkQuery,
     WalkRequest,
@@ -41,14 +49,18 @@ from macrid.service.schemas.walks import (
 
 __all__ = [
     "MAX_ITEM_ID_LENGTH",
+    "Adjustment",
     "Answer",
+    "AppliedEdit",
     "BoundedRange",
     "Component",
     "ComponentWalk",
     "ConceptDetail",
     "ConceptDimension",
     "ConceptSummary",
+    "ConceptWeight",
     "Concepts",
+    "Critique",
     "EncodeRequest",
     "Encoded",
     "EncodedComponent",
@@ -58,6 +70,7 @@ __all__ = [
     "ItemDetail",
     "ItemId",
     "ItemSummary",
+    "ItemThatLeft",
     "ItemsFound",
     "ItemsQuery",
     "LoadedVersion",
@@ -75,6 +88,8 @@ __all__ = [
     "SimilarItem",
     "SimilarItems",
     "SimilarQuery",
+    "SteeredComponent",
+    "Steering",
     "TopDimension",
     "Version",
     "WalkAnswer",

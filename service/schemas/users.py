@@ -6,12 +6,16 @@ from pydantic import ConfigDict, Field
 
 from macrid.service.schemas.base import Answer, ForModel, ItemId, Part
 from macrid.service.schemas.items import ItemSummary
+from macrid.service.schemas.steering import Adjustment, ConceptWeight, Critique, Steering
 
 RankerUsed = Literal["exact", "by_concept", "popularity"]
 
 
 class RecommendRequest(ForModel):
-    """Whom to recommend to, and how much."""
+    """Whom to recommend to, and how much; and, if the person steers, what to change about it.
+
+    `concepts`, `adjust`, `critiques`, `liked` and `disliked` steer: together, in any order, and not at all when empty.
+    """
 
     model_config = ConfigDict(
         strict=True,
@@ -25,7 +29,18 @@ class RecommendRequest(ForModel):
     exclude: list[ItemId] = Field(default=[])
     """Ids of items that must not be returned."""
     exclude_history: bool = True
-    """Whether items of the history are left out."""
+    """Whether items of the history are left out, liked and criticised ones with them."""
+    concepts: list[ConceptWeight] = Field(default=[], max_length=1000, examples=[[]])
+    """Concepts to mute or to strengthen, each named once."""
+    adjust: list[Adjustment] = Field(default=[], max_length=200, examples=[[]])
+    """Dimensions of components to set, each named once. Values are cut to the dimension's range; where all together leave
+    the concept, all are scaled down alike."""
+    critiques: list[Critique] = Field(default=[], max_length=200, examples=[[]])
+    """Items that are nearly right, and what they should have more or less of."""
+    liked: list[ItemId] = Field(default=[])
+    """Ids of items to add to the history; as many as a history may hold."""
+    disliked: list[ItemId] = Field(default=[])
+    """Ids of items to take out of the history, to move away from and never to return; as many as a history may hold."""
 
 
 class Component(Part):
@@ -49,7 +64,11 @@ class RankedItem(ItemSummary):
     rank: int = Field(examples=[1])
     """Place in the ranking, 1-based."""
     score: float | None = Field(examples=[7.31])
-    """log Σ_k c_k · exp(cos(component k, item) / temperature); null in a ranking by popularity."""
+    """log Σ_k ω_k · c_k · exp(cos(component k, item) / temperature), every concept weight ω_k being 1 unless the request
+    says otherwise; null in a ranking by popularity."""
+    rank_before: int | None = Field(examples=[None])
+    """Its rank without steering, 1-based: in the answer to the same request with nothing liked, disliked, criticised,
+    adjusted or weighed. Null when the request did not steer, or when it was not among the first max(n, 100) then."""
 
 
 class RankingUsed(Part):
@@ -67,13 +86,16 @@ class Recommendations(Answer):
     fallback: Literal["popular"] | None
     """"popular" when no id of the history is known and the items are simply the most popular ones."""
     unknown_items: list[str]
-    """Ids of the history that the model does not know, in the order they were sent."""
+    """Ids of the history, liked or disliked that the model does not know, in the order they were sent."""
     components: list[Component]
-    """One for each concept, in the order of the concepts; empty in a fallback."""
+    """One for each concept, in the order of the concepts; empty in a fallback. Of the history with what is liked and
+    without what is disliked, before any of them is adjusted."""
     items: list[RankedItem]
     """Best first. Fewer than n only when no more are left."""
     ranking: RankingUsed
     """How they were ranked."""
+    steering: Steering | None
+    """What became of the wish to steer; null when there was none, and in a fallback, which has nothing to steer."""
 
 
 class EncodeRequest(ForModel):

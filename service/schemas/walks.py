@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from macrid.service.schemas.base import Answer, ForModel, ItemId, Part, Request
 from macrid.service.schemas.items import ItemSummary
+from macrid.service.schemas.ranges import BoundedRange, Range
 from macrid.service.schemas.users import Component
 
 
@@ -35,24 +36,6 @@ class WalkRequest(WalkQuery, ForModel):
     at least one must be known. They are not among the steps."""
     concept: int = Field(examples=[2])
     """Number of the concept whose component is the start and whose items are walked, 0-based."""
-
-
-class Range(Part):
-    """A closed range of a coordinate's values; null where it has no end."""
-
-    low: float | None = Field(examples=[-0.21])
-    """Lower end, null if there is none."""
-    high: float | None = Field(examples=[0.19])
-    """Upper end, null if there is none."""
-
-
-class BoundedRange(Part):
-    """A closed range of a coordinate's values."""
-
-    low: float = Field(examples=[-0.18])
-    """Lower end."""
-    high: float = Field(examples=[0.16])
-    """Upper end."""
 
 
 class WalkStart(Part):

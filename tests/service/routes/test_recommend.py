@@ -28,7 +28,11 @@ class TestRecommend:
         assert body["fallback"] is None
         assert body["ranking"] == {"ranker": "exact", "certified": True}
         assert [component["label"] for component in body["components"]] == ["Bags", "Shoes", "Lamps"]
-        assert set(body["items"][0]) == {"item_id", "title", "image", "concept", "metadata", "rank", "score"}
+        assert set(body["items"][0]) == {
+            "item_id", "title", "image", "concept", "metadata", "rank", "score", "rank_before",
+        }  # fmt: skip
+        assert body["steering"] is None
+        assert [item["rank_before"] for item in body["items"]] == [None] * 3
         assert len(body["items"]) == 3
 
     def test_it_is_never_stored(self, client):
