@@ -41,7 +41,7 @@ def unit(rows):
 
 def item_ids_for(items):
     """Awkward ids first, then item-8, item-9 …"""
-    return tuple((*AWKWARD_IDS[:items], *(f"item-{at}" for at in range(len(AWKWARD_IDS), items))))
+    return (*AWKWARD_IDS[:items], *(f"item-{at}" for at in range(len(AWKWARD_IDS), items)))
 
 
 def make_contents(scratch, *, items=60, concepts=3, dimensions=8, seed=0, **overrides):
