@@ -9,6 +9,7 @@ from macrid.artifacts.catalogue import CatalogueItem
 from macrid.artifacts.schema import Concept
 from macrid.service.addresses import picture_address
 from macrid.service.arrays import Int64Array
+from macrid.service.controls import Control
 from macrid.service.encoder import Encoding
 from macrid.service.loaded_model import LoadedModel
 from macrid.service.schemas import (
@@ -147,6 +148,28 @@ def walked_fields(model: LoadedModel, concept: int, dim: int, found: Walk) -> di
             for number, (step, stop) in enumerate(zip(found.steps, items, strict=True))
         ],
     }
+
+
+def controls_fields(model: LoadedModel, controls: Sequence[Control]) -> list[dict[str, object]]:
+    """Return the controls of a component as they are answered."""
+    previews = iter(summaries(model, [item for control in controls for item in (control.low_item, control.high_item)]))
+    return [
+        {
+            "dim": control.dimension.dim,
+            "id": control.dimension.id,
+            "low_label": control.dimension.low.label,
+            "high_label": control.dimension.high.label,
+            "strength": control.dimension.strength,
+            "value": control.value,
+            "quantile": control.quantile,
+            "range": bounded(control.range.used),
+            "range_source": control.range.source,
+            "effect": control.effect,
+            "low_item": next(previews),
+            "high_item": next(previews),
+        }
+        for control in controls
+    ]
 
 
 def bounded(interval: Interval) -> BoundedRange:

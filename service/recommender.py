@@ -1,6 +1,6 @@
 """The facade: every question the service answers, asked of one loaded model. Knows nothing of HTTP.
 
-recommend, encode, walk           about a user, from a history
+recommend, encode, walk, controls about a user, from a history
 item, similar, walk, search       about items
 concepts, concept                 about concepts
 """
@@ -12,6 +12,7 @@ import numpy as np
 
 from macrid.artifacts.catalogue import CatalogueItem, Picture
 from macrid.service.arrays import Float32Array, Float64Array, Int64Array
+from macrid.service.controls import find_controls
 from macrid.service.encoder import Encoding
 from macrid.service.errors import (
     InvalidError,
@@ -29,6 +30,7 @@ from macrid.service.presentation import (
     concept_dimensions,
     concept_fields,
     concept_summaries,
+    controls_fields,
     exemplars_of,
     ranked_items,
     summaries,
@@ -44,6 +46,8 @@ from macrid.service.schemas import (
     ComponentWalk,
     ConceptDetail,
     Concepts,
+    Controls,
+    ControlsRequest,
     Encoded,
     EncodedComponent,
     ItemDetail,
@@ -56,6 +60,7 @@ from macrid.service.schemas import (
     SimilarItem,
     SimilarItems,
     Steering,
+    TurnableComponent,
     WalkAnswer,
     WalkQuery,
     WalkRequest,
@@ -183,6 +188,28 @@ class Recommender:
         fields = walked_fields(self.model, request.concept, request.dim, found)
         component = component_fields(self.model, encoding)[request.concept]
         return ComponentWalk.model_validate({**fields, "component": component})
+
+    def controls(self, request: ControlsRequest) -> Controls:
+        """Return the dimensions that would change the user's ranking the most; none when no id is known.
+
+        Raises:
+            OtherModelError: the request was made for another model version.
+            TooLargeError: the history is longer than the limits allow.
+            InvalidError: n is more than the limits allow.
+        """
+        self._check_made_for(request.model_version)
+        self._check_n("body", request.n)
+        history, unknown = self._look_up_history(request.history)
+        components = []
+        if len(history):
+            encoding = self.model.encoder.encode(history)
+            fields = component_fields(self.model, encoding)
+            found = find_controls(self.model, encoding, history, request.n, request.dimensions)
+            components = [
+                TurnableComponent.model_validate({**fields[k], "dimensions": controls_fields(self.model, controls)})
+                for k, controls in found.items()
+            ]
+        return Controls(model_version=self.version, unknown_items=unknown, components=components)
 
     # About items
 

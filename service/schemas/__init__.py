@@ -5,6 +5,7 @@ The facade answers in these terms, so there is one description of an answer and 
 
 from macrid.service.schemas.base import MAX_ITEM_ID_LENGTH, Answer, ForModel, ItemId, Part, Request
 from macrid.service.schemas.concepts import ConceptDetail, ConceptDimension, Concepts, ConceptSummary
+from macrid.service.schemas.controls import Control, Controls, ControlsRequest, TurnableComponent
 from macrid.service.schemas.items import (
     ItemDetail,
     ItemsFound,
@@ -60,6 +61,9 @@ __all__ = [
     "ConceptSummary",
     "ConceptWeight",
     "Concepts",
+    "Control",
+    "Controls",
+    "ControlsRequest",
     "Critique",
     "EncodeRequest",
     "Encoded",
@@ -91,6 +95,7 @@ __all__ = [
     "SteeredComponent",
     "Steering",
     "TopDimension",
+    "TurnableComponent",
     "Version",
     "WalkAnswer",
     "WalkQuery",

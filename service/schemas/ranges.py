@@ -1,8 +1,12 @@
 """Ranges of a coordinate: of a walk, of a dimension that is turned."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from macrid.service.schemas.base import Part
+
+RangeSource = Literal["prototype_and_items", "items"]
 
 
 class Range(Part):

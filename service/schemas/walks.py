@@ -1,12 +1,10 @@
 """Walks along a dimension."""
 
-from typing import Literal
-
 from pydantic import ConfigDict, Field
 
 from macrid.service.schemas.base import Answer, ForModel, ItemId, Part, Request
 from macrid.service.schemas.items import ItemSummary
-from macrid.service.schemas.ranges import BoundedRange, Range
+from macrid.service.schemas.ranges import BoundedRange, Range, RangeSource
 from macrid.service.schemas.users import Component
 
 
@@ -73,7 +71,7 @@ class Walked(Answer):
     """The dimension that is walked."""
     range: BoundedRange
     """What is walked."""
-    range_source: Literal["prototype_and_items", "items"]
+    range_source: RangeSource
     """What limits the range: the prototype and the concept's items together, or the items alone (where another
     prototype is nearer at the start)."""
     prototype_range: Range

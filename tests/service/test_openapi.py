@@ -32,7 +32,7 @@ class TestOpenapiFile:
 
     def test_every_route_is_in_it(self):
         assert sorted(DOCUMENT["paths"]) == [
-            "/concepts", "/concepts/{concept}", "/encode", "/healthz", "/items", "/items/{item_id}",
+            "/concepts", "/concepts/{concept}", "/controls", "/encode", "/healthz", "/items", "/items/{item_id}",
             "/items/{item_id}/picture", "/items/{item_id}/similar", "/items/{item_id}/walk", "/readyz", "/recommend",
             "/version", "/walk",
         ]  # fmt: skip
@@ -65,7 +65,7 @@ class TestEverySchema:
         assert schema["description"]
         assert [field for field, entry in schema["properties"].items() if "description" not in entry] == []
 
-    @pytest.mark.parametrize("name", ["RecommendRequest", "EncodeRequest", "WalkRequest"])
+    @pytest.mark.parametrize("name", ["RecommendRequest", "EncodeRequest", "WalkRequest", "ControlsRequest"])
     def test_a_request_has_an_example_and_refuses_what_it_does_not_know(self, name):
         schema = DOCUMENT["components"]["schemas"][name]
         assert schema["examples"]
