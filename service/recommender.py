@@ -74,6 +74,7 @@ from macrid.service.steering import (
     steers,
 )
 from macrid.service.walk import Walk, walk
+from macrid.service.why import whys
 
 TOP_DIMENSIONS = 10
 # M · K that one core scores in two to four milliseconds at d = 100: 20,000 items of 7 concepts.
@@ -144,7 +145,7 @@ class Recommender:
             return self._recommend_steered(request, history, excluded, unknown)
         if request.exclude_history:
             excluded = np.union1d(excluded, history)
-        return self._recommendations(self._rank(request.n, history, excluded), unknown)
+        return self._recommendations(request, self._rank(request.n, history, excluded), unknown)
 
     def encode(self, history: Sequence[str], model_version: str | None = None) -> Encoded:
         """Encode a history into components; there are none when no id is known.
@@ -324,14 +325,14 @@ class Recommender:
             excluded_before, excluded = np.union1d(excluded_before, history), np.union1d(excluded, steered)
         unknown = list(dict.fromkeys([*unknown, *plan.unknown]))
         if not len(steered):
-            return self._recommendations(self._rank(request.n, steered, excluded), unknown)
+            return self._recommendations(request, self._rank(request.n, steered, excluded), unknown)
         before = self._rank(max(request.n, DEPTH_BEFORE), history, excluded_before).ranking
         encoding = self.model.encoder.encode(steered)
         components, altered = alter_components(self.model, encoding.components, plan)
         after = self.model.ranker.rank(components, request.n, excluded, plan.weights)
         account = steering_account(self.model, request, altered, before, after)
         ranked = Ranked(steered, replace(encoding, components=components), plan.weights, after)
-        return self._recommendations(ranked, unknown, account, ranks_before(before, after))
+        return self._recommendations(request, ranked, unknown, account, ranks_before(before, after))
 
     def _rank(self, n: int, history: Int64Array, excluded: Int64Array) -> Ranked:
         """Rank for a history as it is, by popularity when it is empty."""
@@ -345,6 +346,7 @@ class Recommender:
 
     def _recommendations(
         self,
+        request: RecommendRequest,
         ranked: Ranked,
         unknown: list[str],
         steering: Steering | None = None,
@@ -356,12 +358,17 @@ class Recommender:
         scores = nothing if encoding is None else ranking.scores.tolist()
         components = [] if encoding is None else component_fields(self.model, encoding)
         ranker: RankerUsed = "popularity" if encoding is None else self.model.ranker.name
+        items = ranked_items(self.model, ranking.indices, ranking.concepts, scores, ranks_before or nothing)
+        if request.explain and encoding is not None:
+            reasons = whys(self.model, ranked.history, encoding.components, ranking, ranked.weights)
+            for item, why in zip(items, reasons, strict=True):
+                item.why = why
         return Recommendations(
             model_version=self.version,
             fallback="popular" if encoding is None else None,
             unknown_items=unknown,
             components=[Component.model_validate(fields) for fields in components],
-            items=ranked_items(self.model, ranking.indices, ranking.concepts, scores, ranks_before or nothing),
+            items=items,
             ranking=RankingUsed(ranker=ranker, certified=ranking.certified),
             steering=steering,
         )

@@ -6,6 +6,7 @@ The facade answers in these terms, so there is one description of an answer and 
 from macrid.service.schemas.base import MAX_ITEM_ID_LENGTH, Answer, ForModel, ItemId, Part, Request
 from macrid.service.schemas.concepts import ConceptDetail, ConceptDimension, Concepts, ConceptSummary
 from macrid.service.schemas.controls import Control, Controls, ControlsRequest, TurnableComponent
+from macrid.service.schemas.explanations import AgreeingDimension, ConceptShare, SpeakingClick, Why
 from macrid.service.schemas.items import (
     ItemDetail,
     ItemsFound,
@@ -51,6 +52,7 @@ from macrid.service.schemas.walks import (
 __all__ = [
     "MAX_ITEM_ID_LENGTH",
     "Adjustment",
+    "AgreeingDimension",
     "Answer",
     "AppliedEdit",
     "BoundedRange",
@@ -58,6 +60,7 @@ __all__ = [
     "ComponentWalk",
     "ConceptDetail",
     "ConceptDimension",
+    "ConceptShare",
     "ConceptSummary",
     "ConceptWeight",
     "Concepts",
@@ -92,6 +95,7 @@ __all__ = [
     "SimilarItem",
     "SimilarItems",
     "SimilarQuery",
+    "SpeakingClick",
     "SteeredComponent",
     "Steering",
     "TopDimension",
@@ -102,4 +106,5 @@ __all__ = [
     "WalkRequest",
     "WalkStart",
     "WalkStep",
+    "Why",
 ]

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from macrid.service.schemas.base import Answer, ForModel, ItemId, Part
+from macrid.service.schemas.explanations import Why
 from macrid.service.schemas.items import ItemSummary
 from macrid.service.schemas.steering import Adjustment, ConceptWeight, Critique, Steering
 
@@ -41,6 +42,8 @@ class RecommendRequest(ForModel):
     """Ids of items to add to the history; as many as a history may hold."""
     disliked: list[ItemId] = Field(default=[])
     """Ids of items to take out of the history, to move away from and never to return; as many as a history may hold."""
+    explain: bool = False
+    """Whether each item says why it is there."""
 
 
 class Component(Part):
@@ -69,6 +72,8 @@ class RankedItem(ItemSummary):
     rank_before: int | None = Field(examples=[None])
     """Its rank without steering, 1-based: in the answer to the same request with nothing liked, disliked, criticised,
     adjusted or weighed. Null when the request did not steer, or when it was not among the first max(n, 100) then."""
+    why: Why | None = None
+    """Why it is there, when the request asked for that; null otherwise, and in a ranking by popularity."""
 
 
 class RankingUsed(Part):

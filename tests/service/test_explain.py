@@ -15,6 +15,8 @@ from macrid.service.explain import (
     first_order,
     most_telling,
 )
+from macrid.service.recommender import Limits, Recommender
+from macrid.service.schemas import RecommendRequest
 
 M, K, D, TEMPERATURE = 400, 4, 12, 0.1
 
@@ -184,3 +186,113 @@ class TestAgreements:
         component = model.encoder.encode(np.array([1])).components[:1]
         _, parts = agreements(model.items[:1].astype(np.float64), component, D)
         assert parts.sum() == pytest.approx(float(model.items[0] @ component[0]), abs=1e-6)
+
+
+class TestWhy:
+    """What `/recommend` says with `explain`."""
+
+    def ask(self, recommender, *history, **options):
+        return recommender.recommend(RecommendRequest(history=list(history), explain=True, **options))
+
+    def test_nothing_is_explained_unless_asked_for(self, recommender):
+        answer = recommender.recommend(RecommendRequest(history=["item-9"]))
+        assert {item.why for item in answer.items} == {None}
+
+    def test_explaining_changes_nothing_else(self, recommender):
+        explained = self.ask(recommender, "item-9", "item-20")
+        plain = recommender.recommend(RecommendRequest(history=["item-9", "item-20"]))
+        for item in explained.items:
+            item.why = None
+        assert explained == plain
+
+    def test_shares_are_ordered_and_led_by_the_items_concept(self, recommender):
+        for item in self.ask(recommender, "item-9", "item-20").items:
+            shares = [entry.share for entry in item.why.shares]
+            assert item.why.shares[0].concept == item.concept
+            assert shares == sorted(shares, reverse=True)
+            assert sum(shares) == pytest.approx(1.0)
+            assert {entry.label for entry in item.why.shares} == {"Bags", "Shoes", "Lamps"}
+
+    def test_clicks_are_of_the_history_and_match_the_scores_of_two_requests(self, recommender):
+        history = ["item-9", "item-12", "item-15", "item-20", "item-22"]
+        first = self.ask(recommender, *history, n=5).items[0]
+        assert 1 <= len(first.why.clicks) <= 3
+        for click in first.why.clicks:
+            assert click.item.item_id in history
+            rest = [item_id for item_id in history if item_id != click.item.item_id]
+            again = Recommender(recommender.model, Limits()).recommend(RecommendRequest(history=rest, n=60))
+            score = next(item.score for item in again.items if item.item_id == first.item_id)
+            assert click.contribution == pytest.approx(first.score - score, abs=1e-4)
+        worth = [click.contribution for click in first.why.clicks]
+        assert worth == sorted(worth, reverse=True)
+        assert worth[-1] > 0
+
+    def test_clicks_that_speak_against_an_item_are_not_shown(self, recommender):
+        history = ["item-9", "item-10"]  # of two concepts
+        shown = [len(item.why.clicks) for item in self.ask(recommender, *history, n=50).items]
+        assert min(shown) < 2
+
+    def test_dimensions_carry_their_values_and_names(self, recommender):
+        answer = self.ask(recommender, "item-9", n=3)
+        bundle = recommender.model.bundle
+        components = recommender.model.encoder.encode(np.array([9])).components
+        for item in answer.items:
+            row = bundle.item_embeddings[bundle.catalogue.indices([item.item_id])[item.item_id]]
+            assert 1 <= len(item.why.dimensions) <= 4
+            for entry in item.why.dimensions:
+                assert entry.item_value == pytest.approx(float(row[entry.dim]))
+                assert entry.component_value == pytest.approx(float(components[item.concept, entry.dim]))
+                assert entry.contribution == pytest.approx(entry.item_value * entry.component_value)
+                assert entry.contribution > 0
+                assert entry.id == f"c{item.concept}d{entry.dim}"
+                assert (entry.low_label, entry.high_label) == (
+                    ("small", "large") if entry.dim % 2 == 0 else (None, None)
+                )
+
+    def test_popular_items_have_no_reason_but_popularity(self, recommender):
+        assert {item.why for item in self.ask(recommender, "nope").items} == {None}
+
+    def test_nothing_left_to_recommend_is_nothing_to_explain(self, recommender):
+        patient = Recommender(recommender.model, Limits())
+        every = [recommender.model.bundle.catalogue.item(index).item_id for index in range(60)]
+        assert self.ask(patient, "item-9", exclude=every).items == []
+
+    def test_concept_weights_and_liked_items_count_and_disliked_ones_do_not(self, recommender):
+        steering = {"concepts": [{"concept": 0, "weight": 0.0}], "liked": ["item-20"], "disliked": ["item-12"]}
+        steered = RecommendRequest.model_validate(
+            {"history": ["item-9", "item-12", "item-15"], "n": 20, "explain": True, **steering}
+        )
+        answer = recommender.recommend(steered)
+        assert {share.share for item in answer.items for share in item.why.shares if share.concept == 0} == {0.0}
+        shown = {click.item.item_id for item in answer.items for click in item.why.clicks}
+        assert "item-20" in shown
+        assert shown <= {"item-9", "item-15", "item-20"}
+        top = answer.items[0]
+        for click in top.why.clicks:
+            rest = [i for i in ("item-9", "item-15", "item-20") if i != click.item.item_id]
+            weights = [{"concept": 0, "weight": 0.0}]
+            again = Recommender(recommender.model, Limits()).recommend(
+                RecommendRequest.model_validate({"history": rest, "n": 60, "concepts": weights})
+            )
+            whole = Recommender(recommender.model, Limits()).recommend(
+                RecommendRequest.model_validate(
+                    {"history": ["item-9", "item-15", "item-20"], "n": 60, "concepts": weights}
+                )
+            )
+            with_it, without = (
+                next(item.score for item in found.items if item.item_id == top.item_id) for found in (whole, again)
+            )
+            assert click.contribution == pytest.approx(with_it - without, abs=1e-4)
+
+    def test_a_turned_component_agrees_on_other_dimensions(self, recommender):
+        plain = self.ask(recommender, "item-9", n=1).items[0]
+        turned = self.ask(recommender, "item-9", n=50, adjust=[{"concept": plain.concept, "dim": 0, "quantile": 1.0}])
+        (edit,) = turned.steering.components[0].edits
+        seen = [
+            entry.component_value
+            for item in turned.items
+            for entry in item.why.dimensions
+            if item.concept == plain.concept and entry.dim == 0
+        ]
+        assert seen
+        assert seen == pytest.approx([edit.applied] * len(seen))

@@ -29,11 +29,16 @@ class TestRecommend:
         assert body["ranking"] == {"ranker": "exact", "certified": True}
         assert [component["label"] for component in body["components"]] == ["Bags", "Shoes", "Lamps"]
         assert set(body["items"][0]) == {
-            "item_id", "title", "image", "concept", "metadata", "rank", "score", "rank_before",
+            "item_id", "title", "image", "concept", "metadata", "rank", "score", "rank_before", "why",
         }  # fmt: skip
         assert body["steering"] is None
         assert [item["rank_before"] for item in body["items"]] == [None] * 3
         assert len(body["items"]) == 3
+
+    def test_it_says_why_when_asked(self, client):
+        body = client.post("/recommend", json={"history": ["item-9"], "n": 2, "explain": True}).json()
+        assert set(body["items"][0]["why"]) == {"shares", "clicks", "dimensions"}
+        assert body["items"][0]["why"]["clicks"][0]["item"]["item_id"] == "item-9"
 
     def test_it_is_never_stored(self, client):
         assert client.post("/recommend", json={"history": []}).headers["cache-control"] == "no-store"
