@@ -47,6 +47,52 @@ class TestRecommend:
         assert len(client.post("/recommend", json={"history": ["item-9"]}).json()["items"]) == 20
 
 
+BODY = {"history": ["item-9", "item-20"], "n": 5}
+
+
+class TestSteering:
+    def test_it_answers_what_was_applied_and_what_moved(self, client):
+        wishes = {"concepts": [{"concept": 1, "weight": 0}], "adjust": [{"concept": 0, "dim": 2, "quantile": 0.9}]}
+        answer = client.post("/recommend", json={**BODY, **wishes})
+        assert answer.status_code == 200
+        steering = answer.json()["steering"]
+        assert set(steering) == {"components", "weights", "entered", "left"}
+        assert steering["weights"] == [{"concept": 1, "weight": 0.0}]
+        (component,) = steering["components"]
+        assert set(component) == {"concept", "id", "scale", "edits"}
+        assert set(component["edits"][0]) == {
+            "dim", "id", "low_label", "high_label", "before", "requested", "applied", "quantile_before",
+            "quantile_applied", "range", "range_source",
+        }  # fmt: skip
+        assert all(isinstance(item["rank_before"], int) for item in answer.json()["items"])
+
+    @pytest.mark.parametrize(
+        ("wishes", "field"),
+        [
+            ({"adjust": [{"concept": 0, "dim": 1}]}, "adjust[0]"),
+            ({"adjust": [{"concept": 0, "dim": 1, "value": 0.1, "shift": 0.1}]}, "adjust[0]"),
+            ({"adjust": [{"concept": 0, "dim": 1, "quantile": 1.01}]}, "adjust[0].quantile"),
+            ({"adjust": [{"concept": 0, "dim": 1, "value": "0.1"}]}, "adjust[0].value"),
+            ({"adjust": [{"concept": "0", "dim": 1, "value": 0.1}]}, "adjust[0].concept"),
+            ({"adjust": [{"concept": 0, "dim": 9, "value": 0.1}]}, "adjust[0].dim"),
+            ({"concepts": [{"concept": 0, "weight": -0.1}]}, "concepts[0].weight"),
+            ({"concepts": [{"concept": 0, "weight": 101}]}, "concepts[0].weight"),
+            ({"concepts": [{"concept": 7, "weight": 1}]}, "concepts[0].concept"),
+            ({"critiques": [{"item": "item-9", "dim": 1, "direction": "up"}]}, "critiques[0].direction"),
+            ({"critiques": [{"item": "nope", "dim": 1, "direction": "more"}]}, "critiques[0].item"),
+            ({"liked": ["item-9"], "disliked": ["item-9"]}, "disliked[0]"),
+        ],
+    )
+    def test_a_wish_that_cannot_be_understood_is_422_and_named(self, client, wishes, field):
+        answer = client.post("/recommend", json={**BODY, **wishes})
+        assert answer.status_code == 422
+        assert [error["field"] for error in problem(answer)["errors"]] == [field]
+
+    def test_a_weight_beyond_all_numbers_is_422(self, client):
+        content = b'{"history": ["item-9"], "concepts": [{"concept": 0, "weight": 1e999}]}'
+        assert client.post("/recommend", content=content, headers=JSON).status_code == 422
+
+
 class TestEncode:
     def test_it_answers_one_vector_per_concept(self, client):
         body = client.post("/encode", json={"history": ["item-9"]}).json()
