@@ -314,6 +314,18 @@ class TestOpening:
         with closing(Catalogue.open(path)) as catalogue, pytest.raises(CatalogueError, match=f"{path}: "):
             catalogue.check()
 
+    def test_checking_finds_an_index_that_disagrees_with_its_table(self, tmp_path):
+        path = bare(tmp_path / "x", ["first", "second"], ["One", "Two"])
+        data = path.read_bytes()
+        assert data.count(b"second") == 2  # once in the table, once in the index of ids
+        at = data.rindex(b"second")
+        path.write_bytes(data[:at] + b"secund" + data[at + 6 :])
+        with (
+            closing(Catalogue.open(path)) as catalogue,
+            pytest.raises(CatalogueError, match="is damaged: row 2 missing"),
+        ):
+            catalogue.check()
+
     def test_a_good_catalogue_passes_the_check(self, catalogue):
         catalogue.check()
 
@@ -412,6 +424,10 @@ class TestSearch:
     @pytest.mark.parametrize("query", ["a " * 200_000, "a-" * 200_000, '" ' * 200_000, "x" * 1_000_000, "☃" * 100_000])
     def test_a_very_long_text_is_answered_at_once(self, titles, query):
         assert titles.search(query, limit=20) == SearchResult(0, [])
+
+    def test_what_comes_after_a_thousand_characters_is_not_looked_at(self, titles):
+        assert titles.search("red".ljust(1_000) + "stranger", limit=20).total == 3
+        assert titles.search("red".ljust(990) + "stranger", limit=20).total == 0
 
     @settings(deadline=None)
     @given(st.text(), st.integers(0, 12), st.integers(0, 12))
