@@ -27,6 +27,8 @@ from macrid.service.schemas import (
     ComponentWalk,
     ConceptDetail,
     Concepts,
+    Controls,
+    ControlsRequest,
     Encoded,
     EncodeRequest,
     ItemDetail,
@@ -175,6 +177,7 @@ class Operations:
     recommend = post("/recommend", RecommendRequest, Recommendations, "Rank items for a history, steered or not.")
     encode = post("/encode", EncodeRequest, Encoded, "Return the components of a history.")
     walk_from_history = post("/walk", WalkRequest, ComponentWalk, "Walk from a user's component along one dimension.")
+    controls = post("/controls", ControlsRequest, Controls, "Return what the user can turn, and what it would change.")
     search = get("/items", ItemsQuery, ItemsFound, "Find items by words, or list them by popularity.")
     item = get_of(item_path, Nothing, ItemDetail, "Return an item with its concept weights and top dimensions.")
     similar = get_of(similar_path, SimilarQuery, SimilarItems, "Return the items nearest to an item.")

@@ -201,8 +201,8 @@ def most_telling(estimates: Float64Array, n: int) -> Int64Array:
     """Pick the clicks that are worth re-encoding: in turns each item's best, each item's second best, and so on.
 
     In turns and not by the largest estimate of all, which a few items would fill with their clicks: of the true three
-    best clicks of 20 items, 100 clicks chosen in turns held 99 to 100 % in histories of 150 to 1,900 clicks, the 100
-    largest estimates 70 to 99 % (benchmarks/explain_cost.py).
+    best clicks of 20 items, 100 clicks chosen in turns held all in histories of 250 to 1,900 clicks, the 100 largest
+    estimates 71 to 97 % (benchmarks/explain_cost.py).
 
     Args:
         estimates: (L, n_clicks), see `first_order`.

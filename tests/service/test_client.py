@@ -15,7 +15,17 @@ from pydantic import ValidationError
 
 from macrid.service import client as client_module
 from macrid.service import errors, problems
-from macrid.service.client import REFUSALS, TYPE_PREFIX, AsyncClient, Client, RefusedError, Retries, refusal
+from macrid.service.client import (
+    REFUSALS,
+    TYPE_PREFIX,
+    AsyncClient,
+    Client,
+    Operation,
+    Operations,
+    RefusedError,
+    Retries,
+    refusal,
+)
 from macrid.service.schemas import Problem
 from tests.support.bundles import AWKWARD_IDS
 
@@ -101,6 +111,17 @@ def ready():
     return httpx.Response(200, json=VERSION)
 
 
+def path_asked(operation, arguments):
+    """The path of an operation, given what it takes of some arguments, and 1 where it takes a subject."""
+    for subject in ((), ("1",)):
+        for taken in ({}, {"dim": 1}, {"history": []}, arguments):
+            try:
+                return operation.describe(*subject, **taken).path
+            except (TypeError, ValidationError):
+                continue
+    raise AssertionError("no arguments fit")
+
+
 class TestOperations:
     @pytest.mark.parametrize(
         ("operation", "args", "kwargs", "method", "path", "body"),
@@ -114,6 +135,14 @@ class TestOperations:
                 "POST",
                 "/walk",
                 {"history": ["item-9"], "concept": 0, "dim": 1},
+            ),
+            (
+                "controls",
+                (),
+                {"history": ["item-9"], "n": 5, "dimensions": 2},
+                "POST",
+                "/controls",
+                {"history": ["item-9"], "n": 5, "dimensions": 2},
             ),
             ("search", (), {"q": "shoes bags", "limit": 3}, "GET", "/items?q=shoes+bags&limit=3", None),
             ("search", (), {"q": "item 1", "offset": 2}, "GET", "/items?q=item%201&offset=2", None),
@@ -254,6 +283,19 @@ class TestRetries:
 
 
 class TestWhereItStands:
+    def test_every_call_of_the_api_has_a_method(self, client):
+        paths = {
+            re.sub("{.*?}", "1", path)
+            for path in client.get("/openapi.json").json()["paths"]
+            if path not in ("/healthz", "/readyz", "/items/{item_id}/picture")  # for machines, and for browsers
+        }
+        arguments = {"history": [], "concept": 1, "dim": 1}
+        asked = set()
+        for operation in vars(Operations).values():
+            if isinstance(operation, Operation):
+                asked.add(path_asked(operation, arguments))
+        assert asked == paths
+
     def test_it_loads_nothing_of_the_server(self):
         code = "import sys, macrid.service.client; print(*sys.modules)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
