@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from macrid.service.encoder import unit_rows
 from macrid.service.walk import cut_into_subranges, find_subrange, walk
-from macrid.service.walk_range import Interval
+from macrid.service.walk_range import Interval, is_nearest
 from tests.support.walks import objective
 
 
@@ -157,3 +157,46 @@ class TestWalk:
         assert found.objective == pytest.approx(
             objective(items, items[item], dim, [step.item for step in found.steps], found.gamma), abs=1e-4
         )
+
+
+class TestWalkFromAnywhere:
+    """From a component: any unit vector, of any concept that holds an item, wherever its nearest prototype is."""
+
+    @settings(deadline=None, max_examples=150)
+    @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.booleans())
+    def test_coordinates_strictly_follow_the_subranges_whatever_limits_the_range(self, seed, steps, coarse):
+        rng = np.random.default_rng(seed)
+        dimensions, dim = 4, int(rng.integers(4))
+        items = unit_rows(rng.normal(size=(int(rng.integers(1, 60)), dimensions)).astype(np.float32))
+        if coarse:  # many equal coordinates
+            items = np.round(items, 1)
+        prototypes = unit_rows(rng.normal(size=(int(rng.integers(1, 5)), dimensions)).astype(np.float32))
+        homes = np.argmax(items @ prototypes.T, axis=1)
+        concept = int(rng.choice(homes))
+        members = np.flatnonzero(homes == concept)
+        candidates = members[rng.random(len(members)) < 0.8]  # the rest is in the history
+        start = unit_rows(rng.normal(size=(1, dimensions)).astype(np.float32))[0]
+        found = walk(
+            start,
+            dim,
+            concept=concept,
+            prototypes=prototypes,
+            item_embeddings=items,
+            members=members,
+            candidates=candidates,
+            steps=steps,
+            beam=4,
+            gamma=None,
+        )
+        values = [step.value for step in found.steps]
+        within = [value for value in items[candidates, dim].tolist() if found.range.used.contains(value)]
+        assert len(values) == min(steps, len(set(within)))
+        assert all(lower < upper for lower, upper in itertools.pairwise(values))
+        assert all(step.edges.contains(step.value) for step in found.steps)
+        assert {step.item for step in found.steps} <= set(candidates.tolist())
+        if int(np.argmax(prototypes @ start)) != concept and not is_nearest(start, concept, prototypes):
+            assert found.range.source == "items"
+        if found.range.source == "items":
+            assert found.range.used == found.range.items
+        if len(prototypes) == 1:
+            assert found.range.prototype == Interval(-math.inf, math.inf)
