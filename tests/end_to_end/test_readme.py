@@ -31,7 +31,7 @@ def test_every_curl_example_is_answered(command, demo):
 
 
 def test_there_is_an_example_for_every_kind_of_question():
-    assert len(CURLS) == 8
+    assert len(CURLS) == 9
 
 
 def test_your_own_data_from_two_files_to_a_served_recommendation(small_shop, tmp_path):
