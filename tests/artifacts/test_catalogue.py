@@ -258,6 +258,13 @@ class TestOpening:
         with pytest.raises(CatalogueError, match=f"{tmp_path}/x: "):
             Catalogue.open(tmp_path / "x")
 
+    def test_nobody_waits_for_a_lock_that_somebody_holds_on_the_file(self, tmp_path):
+        written(tmp_path / "x")
+        with closing(sqlite3.connect(tmp_path / "x", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with closing(Catalogue.open(tmp_path / "x")) as catalogue:
+                assert catalogue.item(0).item_id == "a"
+
     def test_a_database_of_somebody_else_is_refused(self, tmp_path):
         with closing(sqlite3.connect(tmp_path / "x")) as connection:
             connection.execute("CREATE TABLE items (item_index)")
