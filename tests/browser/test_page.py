@@ -3,13 +3,13 @@
 import json
 import re
 from contextlib import suppress
-from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, Request, Route, expect
+from playwright.sync_api import Browser, Error, Page, Request, Route, expect
 
 from macrid.service.page import WEB
+from tests.support.visits import fragment, history, items, model_version, tab_to
 
 pytestmark = pytest.mark.slow
 
@@ -258,30 +258,3 @@ def test_operators_see_the_model_and_the_calls_as_commands(page: Page, address: 
     page.locator(".calls button", has_text="POST /recommend").first.click()
     expect(page.locator(".command")).to_contain_text(f"curl -X POST '{address}recommend'")
     expect(page.locator("#operators")).to_contain_text(model_version(page, address))
-
-
-def items(page: Page, address: str) -> list[dict[str, Any]]:
-    """The most popular items with pairwise different titles, as the API lists them."""
-    found = page.request.get(address + "items?limit=20").json()["items"]
-    return list({item["title"]: item for item in found}.values())
-
-
-def model_version(page: Page, address: str) -> str:
-    return str(page.request.get(address + "concepts").json()["model_version"])
-
-
-def fragment(history: list[str], **fields: object) -> str:
-    return "#" + urlencode([*(("i", item_id) for item_id in history), *fields.items()])
-
-
-def history(page: Page) -> Locator:
-    return page.get_by_label("Your history", exact=True).get_by_role("button")
-
-
-def tab_to(page: Page, target: Locator) -> None:
-    """Press Tab until the target has the focus; a visitor gives up at some point."""
-    for _ in range(30):
-        if target.evaluate("(element) => element === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"{target} is not reached with 30 presses of Tab")

@@ -9,7 +9,10 @@ const root = new URL("../../", import.meta.url);
 /** The model version of the latest answer. */
 export const modelVersion = signal(null);
 
-export const recommend = (abort, history, n) => call(abort, "POST", "recommend", { history, n });
+/** `fields` are the request's optional ones: what is steered, and whether to explain. */
+export const recommend = (abort, history, n, fields = {}) =>
+  call(abort, "POST", "recommend", { history, n, ...fields });
+export const getControls = (abort, history, n) => call(abort, "POST", "controls", { history, n });
 export const findItems = (abort, q, limit) => call(abort, "GET", `items?${new URLSearchParams({ q, limit })}`);
 export const getItem = (abort, itemId) => call(abort, "GET", itemPath(itemId));
 export const getSimilar = (abort, itemId, n) => call(abort, "GET", `${itemPath(itemId)}/similar?n=${n}`);
@@ -35,8 +38,10 @@ async function call(abort, method, path, body) {
   const response = await send(url, { method, signal: abort, ...(body && withBody(body)) });
   const answer = response.ok ? await response.json() : null;
   record({ method, url, body, status: response.status, milliseconds: performance.now() - started });
-  if (!answer) throw await Problem.fromResponse(response);
-  if (answer.model_version) modelVersion.value = answer.model_version;
+  const problem = answer ? null : await Problem.fromResponse(response);
+  const version = answer?.model_version ?? problem?.modelVersion;
+  if (version) modelVersion.value = version;
+  if (problem) throw problem;
   return answer;
 }
 

@@ -1,15 +1,18 @@
 /** What the page has loaded for the visitor's choice, and the effects that keep the two together. */
 import { computed, effect } from "../vendor/signals.js";
-import { findItems, getConcept, getConcepts, getItem, getSimilar, getVersion, getWalk } from "./api.js";
+import { findItems, getConcept, getConcepts, getControls, getItem, getSimilar, getVersion, getWalk } from "./api.js";
 import { modelVersion, recommend } from "./api.js";
 import { knownItems, learn, remember } from "./catalogue.js";
+import { dropOutdated } from "./control.js";
 import { firstOffer } from "./dimensions.js";
 import { createResource } from "./resource.js";
 import { findSpecimens } from "./specimens.js";
-import { amount, history, introduced, opened, query, view } from "./state.js";
+import { amount, history, introduced, opened, PAGE, query, sliding, steeredFor, steering, view } from "./state.js";
+import { isSteered, evidence, requestFields } from "./steering.js";
 
 const POPULAR = 12;
 const SIMILAR = 8;
+const OTHER_MODEL = 409;
 
 export const concepts = createResource(async (abort) => {
   const answer = await getConcepts(abort);
@@ -18,7 +21,13 @@ export const concepts = createResource(async (abort) => {
 });
 export const popular = createResource((abort) => remembered(findItems(abort, "", POPULAR)));
 export const found = createResource((abort, q, limit) => remembered(findItems(abort, q, limit)), { delay: 160 });
-export const recommendation = createResource((abort, ids, n) => remembered(recommend(abort, ids, n)), { delay: 40 });
+export const recommendation = createResource(listed, { delay: 10 });
+/** The list once more, each item with its reasons: asked for when the list has settled. */
+export const explanation = createResource((abort, ids, n, turned) => listed(abort, ids, n, turned, { explain: true }), {
+  delay: 120,
+});
+/** The dimensions worth a slider, for every component. */
+export const controls = createResource((abort, ids) => getControls(abort, ids, PAGE));
 export const historyItems = createResource(learn);
 export const item = createResource(async (abort, itemId) => {
   const answer = await getItem(abort, itemId);
@@ -39,6 +48,16 @@ export const version = createResource(getVersion);
 export const conceptList = computed(() => concepts.state.value.data?.concepts ?? []);
 
 export const conceptLabel = (concept) => conceptList.value[concept]?.label ?? `Concept ${concept}`;
+
+/** The components' controls by concept; empty until they are loaded. */
+export const controlsOf = (concept) =>
+  controls.state.value.data?.components.find((component) => component.concept === concept)?.dimensions ?? [];
+
+/** Reasons by item id, of the list that was settled last. */
+export const reasons = computed(() => {
+  const items = explanation.state.value.data?.items ?? [];
+  return new Map(items.filter(({ why }) => why).map(({ item_id, why }) => [item_id, why]));
+});
 
 const openedId = computed(() => opened.value?.itemId ?? null);
 
@@ -63,11 +82,29 @@ export const walkedDimension = computed(() => {
   return opened.value.dim ?? (openedDimensions.value && firstOffer(openedDimensions.value)[0]?.dim) ?? null;
 });
 
+/** Which evidence of which model the controls were last asked for. */
+let controlled = null;
+
 /** Starts loading, now and whenever the choice changes. */
 export function keepLoaded() {
   effect(() => {
-    if (history.value.length) recommendation.request(history.value, amount.value);
-    else recommendation.reset();
+    const asked = [history.value, amount.value, steering.value];
+    if (!history.value.length) recommendation.reset();
+    else if (sliding.peek()) recommendation.follow(...asked);
+    else recommendation.request(...asked);
+  });
+  effect(() => {
+    const { status, data } = recommendation.state.value;
+    const settled = status === "ready" && !sliding.value && view.value === "list" && !data.fallback;
+    if (settled) explanation.request(history.peek(), amount.peek(), steering.peek());
+  });
+  effect(() => {
+    const { status, data } = recommendation.state.value;
+    if (status !== "ready" || view.value !== "list" || data.fallback) return;
+    const spoken = evidence(history.peek(), steering.peek());
+    const wanted = `${data.model_version} ${spoken.join("\n")}`;
+    if (wanted !== controlled) controls.request(spoken);
+    controlled = wanted;
   });
   effect(() => {
     const { status, data } = recommendation.state.value;
@@ -103,6 +140,25 @@ export function searchFor(text, limit) {
   query.value = text;
   if (text.trim()) found.request(text.trim(), limit);
   else found.reset();
+}
+
+/** A steering is sent with the model it was made for, since concepts and dimensions mean other things to another. */
+async function listed(abort, ids, n, turned, fields = {}) {
+  const made = isSteered(turned) ? { ...requestFields(turned), model_version: steeredFor.peek() } : {};
+  try {
+    const answer = await remembered(recommend(abort, ids, n, { ...made, ...fields }));
+    return { ...answer, items: marked(answer) };
+  } catch (error) {
+    if (error.status === OTHER_MODEL && !abort.aborted) dropOutdated(); // which asks again, without it
+    throw error;
+  }
+}
+
+/** The items of a steered list, each with whether it entered the list; of any other, as they are. */
+function marked({ items, steering: applied }) {
+  if (!applied) return items;
+  const entered = new Set(applied.entered);
+  return items.map((item) => ({ ...item, entered: entered.has(item.item_id) }));
 }
 
 async function remembered(promise) {

@@ -28,5 +28,14 @@ function play(child, before, after) {
     return;
   }
   const [x, y] = [before.left - after.left, before.top - after.top];
-  if (x || y) child.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], GLIDE);
+  if (x || y) glide(child, x, y);
+}
+
+/** A card that is still on its way goes on from where it is seen, not from where it was going. */
+function glide(child, x, y) {
+  const underway = child.getAnimations();
+  const seen = underway.length ? new DOMMatrix(getComputedStyle(child).transform) : new DOMMatrix();
+  underway.forEach((animation) => animation.cancel());
+  const from = `translate(${x + seen.e}px, ${y + seen.f}px)`;
+  child.animate([{ transform: from }, { transform: "none" }], GLIDE);
 }

@@ -1,7 +1,9 @@
 /** Every way to change the visitor's choice: sets the signals and writes the address, so that Back undoes a step. */
 import { batch } from "../vendor/signals.js";
 import { modelVersion } from "./api.js";
-import { amount, depth, history, introduced, linkedModel, opened, PAGE, query, spotlight, view } from "./state.js";
+import { amount, depth, dropped, future, history, introduced, linkedModel, opened, PAGE, past, query } from "./state.js";
+import { settled, sliding, spotlight, steeredFor, steering, view } from "./state.js";
+import { UNSTEERED } from "./steering.js";
 import { formatFragment, parseFragment } from "./url.js";
 
 export function toggleInHistory(itemId) {
@@ -9,12 +11,15 @@ export function toggleInHistory(itemId) {
   changeHistory(ids.includes(itemId) ? ids.filter((id) => id !== itemId) : [...ids, itemId]);
 }
 
+/** Another history altogether: what was turned for the last one means nothing for it. */
 export function startFrom(itemIds) {
+  forgetSteering();
   changeHistory(itemIds, "list");
   window.scrollTo(0, 0);
 }
 
 export function clearHistory() {
+  forgetSteering();
   changeHistory([]);
 }
 
@@ -24,7 +29,7 @@ export function show(nextView) {
     introduced.value = history.peek().length === 0;
     query.value = "";
   });
-  write("push");
+  writeAddress("push");
   window.scrollTo(0, 0);
 }
 
@@ -34,18 +39,18 @@ export function openItem(itemId, dim = null) {
     depth.value = opened.peek() ? depth.peek() + 1 : 0;
     opened.value = { itemId, dim };
   });
-  write("push");
+  writeAddress("push");
 }
 
 export function chooseDimension(dim) {
   opened.value = { ...opened.peek(), dim };
-  write("replace");
+  writeAddress("replace");
 }
 
 export function closeItem() {
   if (!opened.peek()) return;
   opened.value = null;
-  write("push");
+  writeAddress("push");
 }
 
 export function goBack() {
@@ -66,10 +71,12 @@ function changeHistory(ids, nextView = view.peek()) {
     view.value = ids.length ? nextView : "find";
     if (!ids.length && nextView === "list") introduced.value = true;
     linkedModel.value = null;
+    dropped.value = false;
     spotlight.value = null;
     amount.value = PAGE;
+    if (!ids.length) forgetSteering();
   });
-  write("push");
+  writeAddress("push");
 }
 
 function apply(place, nextDepth) {
@@ -80,15 +87,32 @@ function apply(place, nextDepth) {
     opened.value = place.opened;
     depth.value = nextDepth;
     linkedModel.value = place.model;
+    dropped.value = false;
+    takeOver(place.steering, place.model);
     query.value = "";
     spotlight.value = null;
     amount.value = PAGE;
   });
 }
 
-function write(how) {
-  const model = linkedModel.peek() ?? modelVersion.peek();
-  const fragment = formatFragment({ history: history.peek(), view: view.peek(), opened: opened.peek(), model });
+function forgetSteering() {
+  takeOver(UNSTEERED, null);
+  past.value = future.value = [];
+}
+
+function takeOver(nextSteering, model) {
+  batch(() => {
+    steering.value = settled.value = nextSteering;
+    steeredFor.value = model;
+    sliding.value = false;
+  });
+}
+
+/** @param {"push"|"replace"} how whether Back leads here. */
+export function writeAddress(how) {
+  const model = (dropped.peek() ? null : linkedModel.peek()) ?? modelVersion.peek();
+  const chosen = { history: history.peek(), view: view.peek(), opened: opened.peek(), steering: settled.peek() };
+  const fragment = formatFragment({ ...chosen, model });
   const state = { depth: depth.peek() };
   const address = location.pathname + location.search + (fragment === "#" ? "" : fragment);
   if (how === "push") window.history.pushState(state, "", address);

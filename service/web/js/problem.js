@@ -1,10 +1,11 @@
 /** What went wrong with a call, in the words of the service (RFC 9457) or, if there are none, in ours. */
 export class Problem extends Error {
-  constructor({ title, detail, status = 0 }) {
+  constructor({ title, detail, status = 0, modelVersion = null }) {
     super(detail || title);
     this.title = title;
     this.detail = detail;
     this.status = status;
+    this.modelVersion = modelVersion;
   }
 
   static unreachable() {
@@ -18,6 +19,7 @@ export class Problem extends Error {
       title: body.title || `The service answered ${response.status}`,
       detail: typeof body.detail === "string" ? body.detail : "",
       status: response.status,
+      modelVersion: body.model_version ?? null,
     });
   }
 }

@@ -1,5 +1,6 @@
 /** What the visitor has chosen. Everything else on the page follows from these signals. */
 import { signal } from "../vendor/signals.js";
+import { UNSTEERED } from "./steering.js";
 
 /** How many items a ranking shows at first, and how many "Show more" adds. */
 export const PAGE = 24;
@@ -24,6 +25,28 @@ export const introduced = signal(true);
 
 /** The model version a shared link was made for, until the visitor changes the history. */
 export const linkedModel = signal(null);
+
+/** What the visitor has turned, as the list is asked for. @type {import("../vendor/signals.js").Signal<object>} */
+export const steering = signal(UNSTEERED);
+
+/** The steering that the address holds: `steering` runs ahead of it only while a slider moves. */
+export const settled = signal(UNSTEERED);
+
+/** Steerings that undo and redo lead to, the nearest last. */
+export const past = signal([]);
+export const future = signal([]);
+
+/** Whether a slider is being moved. */
+export const sliding = signal(false);
+
+/** The model version the steering was made for. */
+export const steeredFor = signal(null);
+
+/** Whether a steering was dropped because the model has changed. */
+export const dropped = signal(false);
+
+/** Whether the taste is open, where the window has no room for it beside the list. */
+export const sheet = signal(false);
 
 export const query = signal("");
 export const amount = signal(PAGE);

@@ -1,16 +1,19 @@
 /**
  * The shareable part of the address. It is the fragment, so a history stays in the browser and out of server logs:
- * `#i=bag-0042&i=lamp-0007&m=demo-shop-3fa9…&v=find&item=bag-0042&dim=17`.
+ * `#i=bag-0042&i=lamp-0007&w=2:0.5&t=2:17:0.82&x=bag-0100&m=demo-shop-3fa9…&v=find&item=bag-0042&dim=17`.
  */
+import { UNSTEERED } from "./steering.js";
 
 /**
- * @typedef {{history: string[], view: "find"|"list", opened: Opened|null, model: string|null}} Place
+ * @typedef {{history: string[], view: "find"|"list", opened: Opened|null, model: string|null,
+ *   steering: import("./steering.js").Steering}} Place
  * @typedef {{itemId: string, dim: number|null}} Opened
  */
 
 /** @param {Place} place */
-export function formatFragment({ history, view, opened, model }) {
+export function formatFragment({ history, view, opened, model, steering }) {
   const fields = new URLSearchParams(history.map((itemId) => ["i", itemId]));
+  if (history.length) formatSteering(steering).forEach(([name, value]) => fields.append(name, value));
   if (history.length && model) fields.set("m", model);
   if (history.length && view === "find") fields.set("v", "find");
   if (opened) fields.set("item", opened.itemId);
@@ -28,7 +31,43 @@ export function parseFragment(fragment) {
     view: history.length && fields.get("v") !== "find" ? "list" : "find",
     opened: itemId ? { itemId, dim: parseDimension(fields.get("dim")) } : null,
     model: fields.get("m"),
+    steering: history.length ? parseSteering(fields) : UNSTEERED,
   };
+}
+
+function formatSteering({ weights, turns, hidden, liked, disliked }) {
+  return [
+    ...weights.map(({ concept, weight }) => ["w", `${concept}:${weight}`]),
+    ...turns.map(({ concept, dim, quantile }) => ["t", `${concept}:${dim}:${quantile}`]),
+    ...hidden.map((itemId) => ["x", itemId]),
+    ...liked.map((itemId) => ["l", itemId]),
+    ...disliked.map((itemId) => ["d", itemId]),
+  ];
+}
+
+/** What cannot be read is left out: an address may have been cut or edited. */
+function parseSteering(fields) {
+  const weights = matches(fields.getAll("w"), /^(\d{1,6}):(\d{1,2}(?:\.\d+)?)$/);
+  const turns = matches(fields.getAll("t"), /^(\d{1,6}):(\d{1,6}):([01](?:\.\d+)?)$/);
+  const [hidden, liked, disliked] = ["x", "l", "d"].map((name) => [...new Set(fields.getAll(name).filter(Boolean))]);
+  return {
+    weights: distinct(weights.map(([concept, weight]) => ({ concept, weight }))),
+    turns: distinct(turns.map(([concept, dim, quantile]) => ({ concept, dim, quantile: Math.min(quantile, 1) }))),
+    hidden,
+    liked,
+    disliked: disliked.filter((itemId) => !liked.includes(itemId)),
+  };
+}
+
+/** The numbers in those texts that fit the pattern. */
+function matches(texts, pattern) {
+  const found = texts.map((text) => pattern.exec(text)).filter(Boolean);
+  return found.map((groups) => groups.slice(1).map(Number));
+}
+
+/** One edit for each thing: the service refuses two. */
+function distinct(edits) {
+  return [...new Map(edits.map((edit) => [`${edit.concept} ${edit.dim}`, edit])).values()];
 }
 
 function parseDimension(text) {

@@ -1,7 +1,11 @@
 /** One item in a grid. Its picture does what the view is for: adds to the history when finding, opens in the list. */
-import { history, spotlight } from "../state.js";
+import { steer } from "../control.js";
+import { explanation, reasons } from "../data.js";
 import { html } from "../html.js";
+import { moveOf } from "../moves.js";
 import { openItem, toggleInHistory } from "../navigation.js";
+import { history, sliding, spotlight, steering } from "../state.js";
+import { withHidden } from "../steering.js";
 import { ConceptChip } from "./concept_mark.js";
 import { Icon } from "./icon.js";
 import { Picture } from "./picture.js";
@@ -33,25 +37,29 @@ export function FoundCard({ item, tabIndex }) {
   </article>`;
 }
 
-/** In a ranking the item's rank stands before its title. */
+/** In a ranking the item's rank stands before its title, and how it came there beside its picture. */
 export function ListedCard({ item, tabIndex }) {
   const clicked = history.value.includes(item.item_id);
   const faded = spotlight.value !== null && spotlight.value !== item.concept;
+  const moved = moveOf(item);
   return html`<article class="card" data-clicked=${clicked} data-faded=${faded}>
     <div class="card-frame">
       <button
         class="card-picture"
         tabindex=${tabIndex}
-        aria-label=${item.rank ? `${item.rank}. ${item.title}` : item.title}
+        aria-label=${[item.rank ? `${item.rank}. ${item.title}` : item.title, moved?.words].filter(Boolean).join(", ")}
         onClick=${() => openItem(item.item_id)}
       >
         <${Picture} item=${item} />
       </button>
+      ${moved && html`<span class="card-move" data-way=${moved.way} aria-hidden="true">${moved.sign}</span>`}
+      ${item.rank && html`<${Hide} item=${item} tabIndex=${tabIndex} />`}
       <button
         class="card-badge"
         tabindex=${tabIndex}
         aria-pressed=${clicked}
         aria-label=${`Add ${item.title} to your history`}
+        title="Add to your history"
         onClick=${() => toggleInHistory(item.item_id)}
       >
         <${Icon} name=${clicked ? "added" : "add"} />
@@ -64,5 +72,28 @@ export function ListedCard({ item, tabIndex }) {
       ${item.rank && html`<span class="card-rank">${item.rank}</span>`}${item.title}
     </p>
     <${ConceptChip} concept=${item.concept} />
+    ${item.rank && html`<${Because} itemId=${item.item_id} />`}
   </article>`;
+}
+
+function Hide({ item, tabIndex }) {
+  return html`<button
+    class="card-hide"
+    tabindex=${tabIndex}
+    aria-label=${`Hide ${item.title}`}
+    title="Hide"
+    onClick=${() => steer(withHidden(steering.peek(), item.item_id))}
+  >
+    <${Icon} name="close" />
+  </button>`;
+}
+
+/** The click that speaks loudest for the item; the lines keep their place while the reasons load. */
+function Because({ itemId }) {
+  if (explanation.state.value.status === "idle") return null;
+  const click = reasons.value.get(itemId)?.clicks[0]?.item;
+  const stale = explanation.state.value.status !== "ready" || sliding.value;
+  return html`<p class="card-why" data-stale=${stale}>
+    ${click && html`<${Picture} item=${click} /><span><small>because you clicked</small> <b>${click.title}</b></span>`}
+  </p>`;
 }

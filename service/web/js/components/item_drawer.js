@@ -2,10 +2,12 @@
 import { useEffect, useRef } from "../../vendor/hooks.js";
 import { knownItems } from "../catalogue.js";
 import { conceptStyle } from "../colours.js";
-import { conceptLabel, item, openedItem, similar } from "../data.js";
+import { steer } from "../control.js";
+import { conceptLabel, item, openedItem, reasons, similar } from "../data.js";
 import { html } from "../html.js";
 import { closeItem, goBack, toggleInHistory } from "../navigation.js";
-import { depth, history, opened } from "../state.js";
+import { depth, history, opened, steering, view } from "../state.js";
+import { withHidden, withOpinion } from "../steering.js";
 import { percent, plural } from "../words.js";
 import { ListedCard } from "./card.js";
 import { ConceptChip, ConceptMark } from "./concept_mark.js";
@@ -14,6 +16,7 @@ import { Grid, GridSkeleton } from "./grid.js";
 import { Icon } from "./icon.js";
 import { Picture } from "./picture.js";
 import { Walk } from "./walk.js";
+import { Why } from "./why.js";
 
 const CONCEPTS_SHOWN = 3;
 
@@ -48,6 +51,7 @@ function Content({ itemId }) {
     </div>
     ${summary && html`<${Summary} summary=${summary} detail=${detail} />`}
     ${status === "failed" && html`<${Failure} error=${error} retry=${item.retry} />`}
+    ${reasons.value.has(itemId) && html`<${Why} ...${reasons.value.get(itemId)} />`}
     ${summary && html`<${Walk} detail=${detail} />`}
     ${status !== "failed" && html`<${Similar} />`}
   </div>`;
@@ -60,15 +64,38 @@ function Summary({ summary, detail }) {
     <div class="item-text">
       <${ConceptChip} concept=${summary.concept} />
       <h2 id="item-title">${summary.title}</h2>
-      <button class="button button-main" aria-pressed=${clicked} onClick=${() => toggleInHistory(summary.item_id)}>
-        <${Icon} name=${clicked ? "added" : "add"} /> ${clicked ? "In your history" : "Add to your history"}
-      </button>
+      <div class="item-actions">
+        <button class="button button-main" aria-pressed=${clicked} onClick=${() => toggleInHistory(summary.item_id)}>
+          <${Icon} name=${clicked ? "added" : "add"} /> ${clicked ? "In your history" : "Add to your history"}
+        </button>
+        ${view.value === "list" && html`<${Opinions} itemId=${summary.item_id} />`}
+      </div>
     </div>
     <div class="item-more">
       <${Facts} summary=${summary} detail=${detail} />
       ${detail && html`<${ConceptWeights} weights=${detail.concept_weights} />`}
     </div>
   </div>`;
+}
+
+/** What one can say of an item without clicking it: it steers this list, and the history stays as it is. */
+function Opinions({ itemId }) {
+  const { liked, disliked, hidden } = steering.value;
+  const opine = (opinion) => () => steer(withOpinion(steering.peek(), itemId, opinion));
+  return html`<button class="button" aria-pressed=${liked.includes(itemId)} onClick=${opine("liked")}>
+      <${Icon} name="like" /> <span>More like this</span>
+    </button>
+    <button class="button" aria-pressed=${disliked.includes(itemId)} onClick=${opine("disliked")}>
+      <${Icon} name="dislike" /> <span>Less like this</span>
+    </button>
+    <button class="button" disabled=${hidden.includes(itemId)} onClick=${() => hide(itemId)}>
+      <${Icon} name="hide" /> <span>Hide</span>
+    </button>`;
+}
+
+function hide(itemId) {
+  closeItem();
+  steer(withHidden(steering.peek(), itemId));
 }
 
 function Facts({ summary, detail }) {

@@ -1,18 +1,21 @@
 /** The list made for a history: the history, the taste in it, and the ranking. */
+import { redo, reset, undo } from "../control.js";
 import { conceptLabel, recommendation } from "../data.js";
 import { html } from "../html.js";
 import { clearHistory, show } from "../navigation.js";
-import { amount, history, MOST, PAGE, spotlight } from "../state.js";
+import { amount, future, history, MOST, PAGE, past, settled, sheet, spotlight } from "../state.js";
+import { isSteered } from "../steering.js";
 import { ListedCard } from "./card.js";
 import { Failure, Nothing } from "./failure.js";
 import { Grid, GridSkeleton } from "./grid.js";
 import { HistoryRow } from "./history_row.js";
 import { Icon } from "./icon.js";
+import { ListNotes } from "./list_notes.js";
 import { Taste } from "./taste.js";
 import { plural } from "../words.js";
 
 export function ListView() {
-  return html`<main id="main" class="page list-view" tabindex="-1">
+  return html`<main id="main" class="page list-view" tabindex="-1" data-sheet=${sheet.value}>
     <h1 class="visually-hidden">Your taste and your list</h1>
     <${History} />
     <${Taste} />
@@ -39,11 +42,30 @@ function History() {
 function Ranking() {
   const { status, data, error } = recommendation.state.value;
   return html`<section class="ranking" aria-labelledby="ranking-title">
-    <h2 id="ranking-title" class="section-title">Your list <small aria-live="polite">${describe(data)}</small></h2>
+    <div class="ranking-head">
+      <h2 id="ranking-title" class="section-title">Your list <small aria-live="polite">${describe(data)}</small></h2>
+      <${Steps} />
+    </div>
+    <${ListNotes} data=${data} />
     ${status === "failed" && html`<${Failure} error=${error} retry=${recommendation.retry} />`}
     ${!data && status !== "failed" && html`<${GridSkeleton} count=${12} />`}
     ${data && html`<${Ranked} ...${data} busy=${status === "loading"} />`}
   </section>`;
+}
+
+/** Nothing to see before the first step. */
+function Steps() {
+  const steered = isSteered(settled.value);
+  if (!steered && !past.value.length && !future.value.length) return null;
+  return html`<div class="steps" role="group" aria-label="Steps">
+    <button class="tool" disabled=${!past.value.length} onClick=${undo} aria-label="Undo" title="Undo">
+      <${Icon} name="undo" />
+    </button>
+    <button class="tool" disabled=${!future.value.length} onClick=${redo} aria-label="Redo" title="Redo">
+      <${Icon} name="redo" />
+    </button>
+    <button class="button" disabled=${!steered} onClick=${reset}>Reset all</button>
+  </div>`;
 }
 
 function Ranked({ fallback, items, busy }) {
@@ -60,7 +82,7 @@ function Ranked({ fallback, items, busy }) {
 function describe(data) {
   if (!data) return "";
   if (data.fallback) return `the ${data.items.length} most popular`;
-  if (spotlight.value === null) return `best ${data.items.length} for you`;
+  if (spotlight.value === null) return `best ${data.items.length} for you${data.steering ? ", as turned" : ""}`;
   const lit = data.items.filter(({ concept }) => concept === spotlight.value).length;
   return `${lit} of ${data.items.length} from ${conceptLabel(spotlight.value)}`;
 }

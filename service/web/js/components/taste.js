@@ -1,55 +1,77 @@
 /** Your taste: a card for every component the history speaks for, and a grey line for every other. */
+import { useState } from "../../vendor/hooks.js";
 import { conceptList, recommendation } from "../data.js";
-import { conceptStyle } from "../colours.js";
 import { html } from "../html.js";
-import { history, spotlight } from "../state.js";
+import { history, settled, sheet } from "../state.js";
+import { isSteered } from "../steering.js";
 import { hasEvidence, strongestFirst } from "../taste.js";
-import { capitalise, percent, plural } from "../words.js";
+import { percent } from "../words.js";
+import { ComponentCard } from "./component_card.js";
 import { ConceptMark } from "./concept_mark.js";
-import { Picture } from "./picture.js";
+import { Icon } from "./icon.js";
 import { TasteBar } from "./taste_bar.js";
 
-const EXEMPLARS = 4;
-
+/** Beside the list where there is room for it, and otherwise a sheet that is drawn up over the list's lower half. */
 export function Taste() {
   const { status, data } = recommendation.state.value;
   const components = data?.fallback ? withoutEvidence(conceptList.value) : strongestFirst(data?.components ?? []);
   const [strong, faint] = split(components);
-  const clicks = history.value.length - (data?.unknown_items.length ?? 0);
-  return html`<section class="taste" aria-labelledby="taste-title">
+  return html`<section class="taste" aria-labelledby="taste-title" data-open=${sheet.value}>
     <h2 id="taste-title" class="section-title">Your taste</h2>
-    ${status === "failed" && html`<p class="hint">There is nothing to show without a list.</p>`}
-    ${!data && status === "loading" && html`<div class="skeleton taste-skeleton"></div>`}
-    ${strong.length > 0 && html`<${TasteBar} components=${strong} />`}
-    <ul class="components">
-      ${strong.map((component) => html`<li key=${component.concept}><${ComponentCard} ...${component} clicks=${clicks} /></li>`)}
-    </ul>
-    ${faint.length > 0 && html`<${Faint} components=${faint} />`}
+    <${Handle} components=${strong} />
+    <div id="taste-body" class="taste-body">
+      ${status === "failed" && html`<p class="hint">There is nothing to show without a list.</p>`}
+      ${!data && status === "loading" && html`<div class="skeleton taste-skeleton"></div>`}
+      ${strong.length > 0 && html`<${TasteBar} components=${strong} />`}
+      ${strong.length > 0 && html`<${Cards} components=${strong} data=${data} />`}
+      ${faint.length > 0 && html`<${Faint} components=${faint} />`}
+    </div>
   </section>`;
 }
 
-/** The confidence of a component is the number of clicks that speak for it, each counted by its concept weight. */
-function ComponentCard({ concept, label, share, confidence, clicks }) {
-  const lit = spotlight.value === concept;
-  const exemplars = conceptList.value[concept]?.exemplars ?? [];
-  const toggle = () => (spotlight.value = lit ? null : concept);
-  return html`<button class="component" style=${conceptStyle(concept)} aria-pressed=${lit} onClick=${toggle}>
-    <span class="component-head">
-      <${ConceptMark} concept=${concept} />
-      <span class="component-label">${capitalise(label)}</span>
-      <b>${percent(share)}</b>
-    </span>
-    <span class="component-share"><span style=${{ width: `${share * 100}%` }}></span></span>
-    <span class="component-confidence">confidence ${confidence.toFixed(1)} of ${plural(clicks, "click")}</span>
-    <span class="component-exemplars">
-      ${exemplars.slice(0, EXEMPLARS).map((item) => html`<${Picture} key=${item.item_id} item=${item} />`)}
+/** One card is open at a time, the strongest at first: a taste is turned part by part. */
+function Cards({ components, data }) {
+  const [chosen, setChosen] = useState(undefined);
+  const opened = chosen === undefined ? components[0].concept : chosen;
+  const clicks = history.value.length - data.unknown_items.length;
+  const card = (component) => {
+    const open = component.concept === opened;
+    const toggle = () => setChosen(open ? null : component.concept);
+    return html`<li key=${component.concept}>
+      <${ComponentCard} ...${component} clicks=${clicks} open=${open} toggle=${toggle} />
+    </li>`;
+  };
+  return html`<ul class="components">
+    ${components.map(card)}
+  </ul>`;
+}
+
+function Handle({ components }) {
+  return html`<button
+    class="sheet-handle"
+    aria-expanded=${sheet.value}
+    aria-controls="taste-body"
+    onClick=${pull}
+  >
+    <${TasteBar} components=${components} />
+    <span class="sheet-line">
+      <${Icon} name="turn" />
+      <span class="sheet-title">${sheet.value ? "Your taste" : "Turn your taste"}</span>
+      ${isSteered(settled.value) && html`<small>turned</small>`}
+      <${Icon} name="fold" />
     </span>
   </button>`;
 }
 
+/** The list shrinks to the window's upper half, so it begins at its beginning. */
+function pull() {
+  sheet.value = !sheet.value;
+  if (sheet.value) window.scrollTo(0, 0);
+}
+
 function Faint({ components }) {
   return html`<div class="faint">
-    <p>No evidence yet: nothing in your history speaks for these.</p>
+    <p>No evidence yet: nothing in your history speaks for these, so there is nothing to turn.</p>
     <ul>
       ${components.map(
         ({ concept, label, share }) => html`<li key=${concept}>
