@@ -4,7 +4,7 @@ FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN python -m venv /opt/macrid \
-    && /opt/macrid/bin/pip install --no-cache-dir --disable-pip-version-check .
+    && /opt/macrid/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt .
 
 FROM python:3.12-slim-bookworm
 LABEL org.opencontainers.image.title="macrid" \

@@ -23,7 +23,7 @@ format: $(DEV)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) dist build runs data/demo-shop artifacts/store test-results
+	rm -rf $(VENV) dist build test-results .*_cache
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Macrid needs Python 3.11 or newer, not " + sys.version) if sys.version_info < (3, 11) else None'

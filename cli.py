@@ -1,5 +1,6 @@
 """The one command, `macrid`: subcommands that parse and call. Heavy imports happen inside the subcommand that needs them."""
 
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from macrid import __version__
 from macrid.artifacts.errors import ArtifactError
 
 if TYPE_CHECKING:
+    from macrid.model.datasets.dataset import Source
     from macrid.model.pipeline import Outcome, SourceOptions
-    from macrid.model.training import Epoch, TrainingConfig
+    from macrid.model.training import Epoch
 
 app = typer.Typer(
     help="Recommendations that the person who receives them can see into and steer.",
@@ -34,6 +36,7 @@ StoreOption = Annotated[
     Path, typer.Option("--store", envvar="MACRID_STORE", help="Folder of published versions.", show_default=True)
 ]
 Initialisation = Literal["co_clicks", "random"]
+Recipe = Literal["ours", "paper"]
 DEFAULT_STORE = Path("artifacts/store")
 Given = Annotated[
     str,
@@ -48,6 +51,8 @@ def main() -> None:
     try:
         app()
     except ArtifactError as error:
+        _fail(error)
+    except OSError as error:  # a folder that cannot be written, a full disk: the system's own words name it
         _fail(error)
     except Exception as error:
         if type(error).__module__ not in ("macrid.model.errors", "macrid.service.errors"):
@@ -155,11 +160,15 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(rich_help_panel="Training", min=1, help="Upper bound; the best epoch on validation is kept."),
+        typer.Option(
+            rich_help_panel="Training", min=1, help="Upper bound, default 200; the best epoch on validation is kept."
+        ),
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(rich_help_panel="Training", min=1, help="Stop after so many epochs without a better one."),
+        typer.Option(
+            rich_help_panel="Training", min=1, help="Stop after so many epochs without a better one; default 50."
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -184,18 +193,38 @@ def train(
         float | None,
         typer.Option(rich_help_panel="Model", min=1e-6, help="σ₀, the standard deviation of the prior; default 0.075."),
     ] = None,
+    recipe: Annotated[
+        Recipe,
+        typer.Option(
+            rich_help_panel="Training",
+            help="paper: random start, no averaging of weights, batches of 500, no early stop, as the authors' code.",
+        ),
+    ] = "ours",
+    averaging: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel="Training", min=0.0, max=1.0, help="Decay per update of the averaged weights; default 0.98."
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
-            rich_help_panel="Training", min=0, help="Of the split and of training: the same seed gives the same bundle."
+            rich_help_panel="Training",
+            min=0,
+            max=2**32 - 1,
+            help="Of split and training: on one machine and thread count, the same seed gives the same bundle.",
         ),
     ] = 98765,
 ) -> None:
     """Train MacridVAE on clicks, compare it with EASE and popularity on held-out users, and write a bundle.
 
+    Ctrl-C ends training and keeps the best epoch so far, but does not publish it. Data sets known by name may have defaults of
+    their own for the model and training.
+
     Example: macrid train clicks.csv --items items.csv --publish && macrid serve
     """
     pipeline = _trainer()
+    settings = {**(pipeline.PAPER_RECIPE if recipe == "paper" else {}), **_given(locals(), pipeline.CONFIG_NAMES)}
     options = pipeline.SourceOptions(
         items=items,
         name=name,
@@ -204,51 +233,58 @@ def train(
         min_rating=min_rating,
         min_user_items=min_user_items,
     )
-    config = pipeline.training_config(
-        given,
-        {
-            "concepts": concepts,
-            "dimensions": dimensions,
-            "epochs": epochs,
-            "patience": patience,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "beta": beta,
-            "prior_std": prior_std,
-            "initialisation": initialisation,
-            "seed": seed,
-        },
-    )
-    outcome = _train(given, options, config, held_out_users, out)
-    if publish:
+    outcome = _train(given, options, settings, held_out_users, out)
+    if publish and not outcome.trained.interrupted:
         _publish(outcome.folder, store)
     else:
-        console.print(f"publish it with: macrid publish {outcome.folder}")
+        console.print(f"publish it with: macrid publish {escape(str(outcome.folder))}")
+    if outcome.trained.interrupted:
+        raise typer.Exit(130)
+
+
+def _given(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Those options that configure training and that the caller has given."""
+    return {name: value for name, value in values.items() if name in names and value is not None}
 
 
 def _train(
     given: str,
     options: "SourceOptions",
-    config: "TrainingConfig",
+    settings: dict[str, Any],
     held_out_users: int | None = None,
     out: Path | None = None,
 ) -> "Outcome":
     pipeline = _trainer()
     source = pipeline.load_source(given, options)
-    clicks = source.interactions
+    config = pipeline.training_config(source, settings)
+    _print_source(source)
+    split = pipeline.split_source(source, held_out_users, config.seed)
     console.print(
-        f"{source.name}: {len(clicks.user_ids):,} users, {len(clicks.item_ids):,} items, {len(clicks):,} clicks"
+        f"{split.training.shape[0]:,} users train; their {split.training.shape[1]:,} items are the bundle's. "
+        f"{len(split.validation.user_ids):,} users choose the epoch, {len(split.test.user_ids):,} test it"
     )
-    split = pipeline.split_source(given, source, held_out_users, config.seed)
     folder = out or Path("runs") / f"{source.name}-{datetime.now():%Y%m%d-%H%M%S}"
     if folder.exists():
         raise pipeline.DataError(f"{folder} exists already; name another folder with --out")
+    folder.parent.mkdir(parents=True, exist_ok=True)  # now, and not after an hour of training
     with _progress(config.epochs) as on_epoch:
-        outcome: Outcome = pipeline.run(given, source, split, config, folder, on_epoch)
-    console.print(f"kept epoch {outcome.trained.best_epoch} of {len(outcome.trained.history)}, best on validation")
+        outcome: Outcome = pipeline.run(source, split, config, folder, on_epoch)
+    word = "interrupted: " if outcome.trained.interrupted else ""
+    console.print(
+        f"{word}kept epoch {outcome.trained.best_epoch} of {len(outcome.trained.history)}, best on validation"
+    )
     _print_table(outcome.table, len(split.test.user_ids))
-    console.print(f"bundle {outcome.manifest.model_version} written to {folder}")
+    console.print(f"bundle {outcome.manifest.model_version} written to {escape(str(folder))}")
     return outcome
+
+
+def _print_source(source: "Source") -> None:
+    clicks = source.interactions
+    described = sum(title != item for title, item in zip(source.items.titles, source.items.item_ids, strict=True))
+    console.print(
+        f"{source.name}: {len(clicks.user_ids):,} users, {len(clicks.item_ids):,} items "
+        f"({described:,} with a title), {len(clicks):,} clicks"
+    )
 
 
 @contextmanager
@@ -311,7 +347,7 @@ def publish(
 def _publish(bundle: Path, store: Path) -> None:
     from macrid.artifacts.store import Store
 
-    console.print(f"published {Store(store).publish(bundle)} to {store}; it is current now")
+    console.print(f"published {Store(store).publish(bundle)} to {escape(str(store))}; it is current now")
 
 
 @app.command("roll-back")
@@ -330,7 +366,8 @@ def serve(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; default MACRID_HOST or 127.0.0.1.")] = None,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port to listen on; default MACRID_PORT or 8000.")
+        int | None,
+        typer.Option(min=0, max=65535, help="Port to listen on, 0 for any free one; default MACRID_PORT or 8000."),
     ] = None,
 ) -> None:
     """Serve the API and the page from the store's current version; every setting is also an environment variable MACRID_…."""
@@ -357,18 +394,42 @@ def demo(
     no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop when the demo shop is published.")] = False,
 ) -> None:
     """Generate the demo shop, train on it, publish the bundle and serve it; what is there already is used again."""
-    from macrid.artifacts.store import Store
-
-    current = Store(store).current()
-    if current is None or not current.startswith("demo-shop-"):
-        pipeline = _trainer()
-        outcome = _train("demo-shop", pipeline.SourceOptions(), pipeline.training_config("demo-shop", {}))
-        _publish(outcome.folder, store)
-    else:
-        console.print(f"using {current}, already published to {store}")
+    if not no_serve:
+        _check_port(host, port)
+    _ensure_demo(store)
     if not no_serve:
         _print_invitation(store, f"http://{host}:{port}")
         serve(store, host, port)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Find out now, and not after training, that somebody else listens there."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise typer.BadParameter(
+            f"{host}:{port} cannot be listened on: {error.strerror}", param_hint="--port"
+        ) from error
+
+
+def _ensure_demo(store: Path) -> None:
+    """Make a demo shop the store's current version, without replacing anyone's own."""
+    from macrid.artifacts.manifest import read_manifest
+    from macrid.artifacts.store import Store
+
+    opened = Store(store)
+    current = opened.current()
+    if current is None:
+        outcome = _train("demo-shop", _trainer().SourceOptions(), {})
+        _publish(outcome.folder, store)
+    elif read_manifest(opened.folder(current)).data.get("source") == "demo-shop":
+        console.print(f"using {current}, already published to {store}")
+    else:
+        raise typer.BadParameter(
+            f"{store} serves {current}, which the demo would replace; name another folder, for example --store demo-store",
+            param_hint="--store",
+        )
 
 
 def _print_invitation(store: Path, address: str) -> None:
@@ -394,7 +455,7 @@ def _trainer() -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("macrid"):
             raise
-        console.print(
+        Console(stderr=True, soft_wrap=True).print(
             f"[bold red]error:[/] training needs {error.name}, which is not installed; run: pip install 'macrid\\[train]'"
         )
         raise typer.Exit(2) from error

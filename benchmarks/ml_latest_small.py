@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmarks.machine import describe
 from macrid.model import pipeline
+from macrid.model.evaluation import MEASURES
 from macrid.model.training import train
 
 NAME = "ml-latest-small"
-MEASURES = ("ndcg@100", "recall@20", "recall@50")
 
 
 def main() -> None:
@@ -27,8 +27,8 @@ def main() -> None:
     )
     means: dict[str, list[float]] = {}
     for seed in seeds:
-        split = pipeline.split_source(NAME, source, None, seed)
-        trained = train(split, pipeline.training_config(NAME, {"seed": seed}))
+        split = pipeline.split_source(source, None, seed)
+        trained = train(split, pipeline.training_config(source, {"seed": seed}))
         for method, values in pipeline.compare(trained.network, split).items():
             cells = " | ".join(
                 f"{values[name]['mean']:.4f} ± {values[name]['standard_error']:.4f}" for name in MEASURES

@@ -1,9 +1,12 @@
 """Scorer + held-out users -> NDCG@100, Recall@20, Recall@50 with standard errors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from macrid.artifacts.schema import Float32Array
@@ -12,7 +15,11 @@ from macrid.model.splitting import HeldOut
 
 BATCH = 500
 DEPTH = 100
-MEASURES = ("ndcg@100", "recall@20", "recall@50")
+MEASURES: dict[str, Callable[[metrics.Hits, npt.NDArray[np.int64]], metrics.PerUser]] = {
+    "ndcg@100": partial(metrics.ndcg_at_k, k=100),
+    "recall@20": partial(metrics.recall_at_k, k=20),
+    "recall@50": partial(metrics.recall_at_k, k=50),
+}
 
 
 class Scorer(Protocol):
@@ -59,8 +66,4 @@ def _evaluate_rows(scorer: Scorer, held_out: HeldOut, rows: slice) -> dict[str, 
     withheld = held_out.withheld[rows]
     hits = np.take_along_axis(withheld.toarray() > 0, ranked, axis=1)
     count = np.diff(withheld.indptr)
-    return {
-        "ndcg@100": metrics.ndcg_at_k(hits, count, 100),
-        "recall@20": metrics.recall_at_k(hits, count, 20),
-        "recall@50": metrics.recall_at_k(hits, count, 50),
-    }
+    return {name: measure(hits, count) for name, measure in MEASURES.items()}

@@ -186,7 +186,7 @@ def importance(embeddings: Float32Array, components: Float32Array) -> npt.NDArra
     if len(embeddings) < 2:
         return np.full(components.shape[1], 1.0 / components.shape[1])
     parts = embeddings.var(axis=0, dtype=np.float64) * np.square(components, dtype=np.float64).mean(axis=0)
-    return np.asarray(parts / parts.sum())
+    return np.asarray(parts / parts.sum()) if parts.any() else np.full(len(parts), 1.0 / len(parts))
 
 
 def _dimensions(

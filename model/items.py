@@ -7,9 +7,10 @@ from typing import Literal
 
 import polars as pl
 
-from macrid.artifacts.catalogue import Column, Picture
+from macrid.artifacts.catalogue_rules import Column, Picture, check_columns, check_item
 from macrid.model.errors import DataError
-from macrid.model.interactions import ITEM_NAMES, find_column, read_table
+from macrid.model.interactions import ITEM_NAMES
+from macrid.model.tables import as_text, column_or_none, find_column, read_table
 
 TITLE_NAMES = ("title", "name")
 IMAGE_NAMES = ("image", "image_url", "picture", "cover")
@@ -69,28 +70,39 @@ def untitled(item_ids: Sequence[str]) -> Items:
     return Items(tuple(item_ids), tuple(item_ids), (None,) * len(item_ids), (), ((),) * len(item_ids), {})
 
 
-def read_items(path: Path, *, item_column: str | None = None) -> Items:
-    """Read an item table: a column of item ids, optionally `title` and `image`, and any others.
+def read_items(path: Path, item_ids: Sequence[str], *, item_column: str | None = None) -> Items:
+    """Read what an item table knows of these items: a column of item ids, optionally `title` and `image`, and any others.
 
     An image is an http(s) address, or the path of a file beside the table, which the bundle will then carry.
 
+    Args:
+        path: of the table.
+        item_ids: the items there are; other rows of the table are left aside.
+        item_column: name of the id column; None, or a name the table does not have, looks for the usual ones.
+
     Raises:
-        DataError: there is no item column, an id stands twice, or a picture file is absent, too large or of an unknown kind.
+        DataError: there is no item column, an id stands twice, no row is of these items, or a picture file is absent, too
+            large or of an unknown kind.
+        CatalogueError: a column, title or value cannot be stored.
     """
-    frame = read_table(path)
-    item = find_column(frame, path, "item", item_column, ITEM_NAMES)
-    ids = frame[item].cast(pl.String)
-    if ids.is_null().any() or (ids == "").any():
+    table = read_table(path)
+    item = column_or_none(table, item_column, ()) or find_column(table, path, "item", None, ITEM_NAMES)
+    ids = as_text(table[item], path)
+    _refuse_ids(path, ids)
+    known = ids.is_in(list(item_ids))
+    if not known.any():
+        if ids.is_empty():
+            raise DataError(f"{path}: there is a header but no item below it")
         raise DataError(
-            f"{path}: data row {int((ids.is_null() | (ids == '')).arg_max() or 0) + 1}: the item id is empty"
+            f"{path}: describes none of the {len(item_ids)} items; its ids look like {ids[0]!r}, "
+            f"those of the clicks like {item_ids[0]!r}"
         )
-    if ids.is_duplicated().any():
-        raise DataError(f"{path}: the item id {ids.filter(ids.is_duplicated())[0]!r} stands in more than one row")
-    title, image = _usual(frame, TITLE_NAMES), _usual(frame, IMAGE_NAMES)
-    others = [_typed(frame[name]) for name in frame.columns if name not in (item, title, image)]
-    given_titles = frame[title].cast(pl.String) if title else ids
-    images, pictures = _images(path, ids, frame[image].cast(pl.String) if image else None)
-    return Items(
+    frame, ids = table.filter(known), ids.filter(known)
+    title, image = (column_or_none(frame, None, names) for names in (TITLE_NAMES, IMAGE_NAMES))
+    others = [_typed(frame[name], path) for name in frame.columns if name not in (item, title, image)]
+    given_titles = as_text(frame[title], path) if title else ids
+    images, pictures = _images(path, ids, as_text(frame[image], path) if image else None)
+    items = Items(
         item_ids=tuple(ids),
         titles=tuple(text or item_id for text, item_id in zip(given_titles, ids, strict=True)),
         images=tuple(images),
@@ -98,24 +110,33 @@ def read_items(path: Path, *, item_column: str | None = None) -> Items:
         rows=tuple(zip(*(series.to_list() for series in others), strict=True)) if others else ((),) * len(ids),
         pictures=pictures,
     )
+    check_columns(items.columns)
+    for described in zip(items.item_ids, items.titles, items.images, items.rows, strict=True):
+        check_item(*described[:3], items.columns, described[3])
+    return items.aligned(item_ids)
 
 
-def _usual(frame: pl.DataFrame, names: tuple[str, ...]) -> str | None:
-    return next((column for name in names for column in frame.columns if column.lower() == name), None)
+def _refuse_ids(path: Path, ids: pl.Series) -> None:
+    empty = ids.is_null() | (ids == "")
+    if empty.any():
+        raise DataError(f"{path}: data row {int(empty.arg_max() or 0) + 1}: the item id is empty")
+    if ids.is_duplicated().any():
+        raise DataError(f"{path}: the item id {ids.filter(ids.is_duplicated())[0]!r} stands in more than one row")
 
 
-def _typed(series: pl.Series) -> pl.Series:
-    """Text that is all whole numbers or all numbers becomes such; anything that is neither text nor number becomes text."""
-    if series.dtype.is_integer():
-        return series.cast(pl.Int64)
-    if series.dtype.is_float():
-        return series.cast(pl.Float64).fill_nan(None)
-    text = series.cast(pl.String)
+def _typed(values: pl.Series, path: Path) -> pl.Series:
+    """Text that is all whole numbers or all numbers becomes such, unless digits would be lost (00123, or more than 18)."""
+    if values.dtype.is_float():
+        return values.cast(pl.Float64).fill_nan(None)
+    text = as_text(values, path)
     text = text.set(text == "", None)
+    filled = text.drop_nulls()
+    if filled.is_empty() or filled.str.contains(r"^[+-]?0\d").any() or (filled.str.count_matches(r"\d") > 18).any():
+        return text
     for kind in (pl.Int64, pl.Float64):
         numbers = text.cast(kind, strict=False)
         finite = numbers.is_not_null() & numbers.is_finite()
-        if text.null_count() < len(text) and (finite == text.is_not_null()).all():
+        if (finite == text.is_not_null()).all():
             return numbers
     return text
 
@@ -132,8 +153,9 @@ def _images(path: Path, ids: pl.Series, values: pl.Series | None) -> tuple[list[
     for row, value in enumerate(values if values is not None else ()):
         if not value:
             continue
-        if value.startswith(("https://", "http://")):
-            images[row] = value
+        scheme, mark, rest = value.partition("://")
+        if mark and scheme.lower() in ("http", "https"):
+            images[row] = f"{scheme.lower()}://{rest}"
         else:
             pictures[row] = _read_picture(path, ids[row], value)
     return images, pictures
@@ -147,10 +169,14 @@ def _read_picture(path: Path, item_id: str, value: str) -> Picture:
             f"{path}: item {item_id!r}: the image {value!r} is neither an http(s) address nor a file of a known kind "
             f"({', '.join(MEDIA_TYPES)})"
         )
-    if not file.is_file():
-        raise DataError(f"{path}: item {item_id!r}: there is no picture file {file}")
-    if file.stat().st_size > MAX_PICTURE_BYTES:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
         raise DataError(
-            f"{path}: item {item_id!r}: {file} has {file.stat().st_size} bytes; at most {MAX_PICTURE_BYTES} are carried"
+            f"{path}: item {item_id!r}: there is no picture file {value!r} that can be read: {error.strerror}"
+        ) from error
+    if len(data) > MAX_PICTURE_BYTES:
+        raise DataError(
+            f"{path}: item {item_id!r}: {file} has {len(data)} bytes; at most {MAX_PICTURE_BYTES} are carried"
         )
-    return Picture(media_type, file.read_bytes())
+    return Picture(media_type, data)

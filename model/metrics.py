@@ -15,9 +15,13 @@ PerUser = npt.NDArray[np.float64]
 def top_items(scores: Float32Array, k: int) -> npt.NDArray[np.int64]:
     """The k best columns of each row, best first, (B, min(k, M)) int64; equal scores by lower column."""
     k = min(k, scores.shape[1])
-    candidates = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    order = np.lexsort((candidates, -np.take_along_axis(scores, candidates, axis=1)), axis=1)
-    return np.take_along_axis(candidates, order, axis=1)
+    smallest = np.partition(scores, -k, axis=1)[:, -k]  # (B,) the k-th best
+    return np.stack([_best_of_row(row, least, k) for row, least in zip(scores, smallest, strict=True)])
+
+
+def _best_of_row(row: Float32Array, least: np.float32, k: int) -> npt.NDArray[np.int64]:
+    candidates = np.flatnonzero(row >= least)  # more than k where scores are equal
+    return candidates[np.argsort(-row[candidates], kind="stable")[:k]]
 
 
 def ndcg_at_k(hits: Hits, withheld: npt.NDArray[np.int64], k: int) -> PerUser:

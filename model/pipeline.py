@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from macrid.artifacts.bundle import Bundle
+from macrid.artifacts.manifest import check_name
 from macrid.artifacts.schema import Manifest
 from macrid.model import datasets
 from macrid.model.baselines.ease import Ease
@@ -15,15 +18,30 @@ from macrid.model.datasets.dataset import Source
 from macrid.model.errors import DataError
 from macrid.model.evaluation import Evaluation, Scorer, evaluate
 from macrid.model.export import Provenance, export, restore
-from macrid.model.interactions import ColumnNames, read_interactions
-from macrid.model.items import read_items, untitled
+from macrid.model.interactions import ColumnNames, Interactions, read_interactions
+from macrid.model.items import Items, read_items, untitled
 from macrid.model.network import NetworkConfig
 from macrid.model.splitting import Split, default_held_out_users, strong_generalization
 from macrid.model.training import Epoch, Trained, TrainingConfig, train
 
-SPLIT_SEED = 98765
 EASE_REGULARIZATION = 300.0
 EASE_MAX_ITEMS = 20_000  # its item-item matrix would need M² floats twice over
+
+CONFIG_NAMES = frozenset(
+    field.name
+    for kind in (TrainingConfig, NetworkConfig)
+    for field in dataclasses.fields(kind)
+    if field.name != "network"
+)
+PAPER_RECIPE: Mapping[str, object] = {  # what the authors' code does where our defaults differ
+    "initialisation": "random",
+    "averaging": 0.0,
+    "batch_size": 500,
+    "epochs": 200,
+    "patience": 200,
+    "beta": 0.2,
+    "prior_std": 0.075,
+}
 
 Table = dict[str, dict[str, dict[str, float]]]
 
@@ -54,60 +72,66 @@ def load_source(given: str, options: SourceOptions) -> Source:
     """A known data set by name, or a file of interactions by path.
 
     Raises:
-        DataError: neither, or what is there cannot be used.
+        DataError: neither, or what is there cannot be used, or an option has no effect on it.
+        CatalogueError, BundleError: an item, a column or the name cannot stand in a bundle.
     """
-    dataset = datasets.ALL.get(given)
-    if dataset is not None:
-        return dataset.load(options.folder)
+    if given in datasets.ALL:
+        _refuse_without_effect(given, options, SourceOptions(folder=options.folder))
+        return datasets.ALL[given].load(options.folder)
     path = Path(given)
     if not path.suffix:
         raise DataError(
             f"{given!r} is neither a known data set ({', '.join(datasets.ALL)}) nor a .csv, .tsv or .parquet file"
         )
+    _refuse_without_effect(given, options, dataclasses.replace(options, folder=None))
     interactions = read_interactions(
         path, columns=options.columns, min_rating=options.min_rating, min_user_items=options.min_user_items
     )
-    items = (
-        read_items(options.items).aligned(interactions.item_ids) if options.items else untitled(interactions.item_ids)
-    )
+    name = options.name or _name_of(path)
+    check_name(name, "--name")
     settings = {
-        "items": str(options.items.resolve()) if options.items else None,
         "columns": dataclasses.asdict(options.columns),
         "min_rating": options.min_rating,
         "min_user_items": options.min_user_items,
     }
-    name = options.name or re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-") or "clicks"
-    return Source(name, interactions, items, settings)
+    return Source(name, str(path.resolve()), interactions, _items(options, interactions.item_ids), settings)
 
 
-def training_config(given: str, overrides: Mapping[str, object]) -> TrainingConfig:
-    """The defaults, then what the data set asks for, then what the caller says (values that are None say nothing)."""
-    dataset = datasets.ALL.get(given)
-    said = {
-        **(dataset.training if dataset else {}),
-        **{name: value for name, value in overrides.items() if value is not None},
-    }
+def _refuse_without_effect(given: str, options: SourceOptions, effective: SourceOptions) -> None:
+    for field in dataclasses.fields(SourceOptions):
+        if getattr(options, field.name) != getattr(effective, field.name):
+            raise DataError(f"{given}: the option for {field.name.replace('_', ' ')} has no effect here; leave it out")
+
+
+def _items(options: SourceOptions, item_ids: tuple[str, ...]) -> Items:
+    if options.items is None:
+        return untitled(item_ids)
+    return read_items(options.items, item_ids, item_column=options.columns.item)
+
+
+def _name_of(path: Path) -> str:
+    """The file's name without its suffixes, in characters that a version may have."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-_")[:80] or "clicks"
+
+
+def training_config(source: Source, overrides: Mapping[str, object]) -> TrainingConfig:
+    """The defaults, then what the data asks for, then what the caller says (values that are None say nothing)."""
+    said = {**source.training, **{name: value for name, value in overrides.items() if value is not None}}
     of_network = {field.name for field in dataclasses.fields(NetworkConfig)}
     network = NetworkConfig(**{name: value for name, value in said.items() if name in of_network})  # type: ignore[arg-type]
     rest = {name: value for name, value in said.items() if name not in of_network}
     return TrainingConfig(network=network, **rest)  # type: ignore[arg-type]
 
 
-def split_source(given: str, source: Source, held_out_users: int | None, seed: int) -> Split:
-    """Split with the data set's published number of held-out users, or the one asked for."""
-    dataset = datasets.ALL.get(given)
+def split_source(source: Source, held_out_users: int | None, seed: int) -> Split:
+    """Split with the number of held-out users asked for, the published one, or a tenth."""
     users = len(source.interactions.user_ids)
-    count = held_out_users or (dataset.held_out_users if dataset else default_held_out_users(users))
+    count = held_out_users or source.held_out_users or default_held_out_users(users)
     return strong_generalization(source.interactions, held_out_users=count, seed=seed)
 
 
 def run(
-    given: str,
-    source: Source,
-    split: Split,
-    config: TrainingConfig,
-    folder: Path,
-    on_epoch: Callable[[Epoch], None] | None = None,
+    source: Source, split: Split, config: TrainingConfig, folder: Path, on_epoch: Callable[[Epoch], None] | None = None
 ) -> Outcome:
     """Train on a split, compare on its test users, and export what was evaluated."""
     trained = train(split, config, on_epoch)
@@ -115,22 +139,30 @@ def run(
     provenance = Provenance(
         name=source.name,
         fitted_on="training_users",
-        data=describe_data(given, source, split),
-        training={
-            **dataclasses.asdict(trained.config),
-            "best_epoch": trained.best_epoch,
-            "epochs_run": len(trained.history),
-        },
+        data=describe_data(source, split),
+        training=describe_training(trained),
         metrics={"test": table, "users": len(split.test.user_ids)},
     )
     items = source.items.aligned(split.item_ids)
     return Outcome(export(trained.network, split.training, items, provenance, folder), folder, trained, table)
 
 
-def describe_data(given: str, source: Source, split: Split) -> dict[str, object]:
+def describe_training(trained: Trained) -> dict[str, object]:
+    """What the manifest tells of training, the versions and threads included on which bitwise equality depends."""
+    return {
+        **dataclasses.asdict(trained.config),
+        "best_epoch": trained.best_epoch,
+        "epochs_run": len(trained.history),
+        "interrupted": trained.interrupted,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def describe_data(source: Source, split: Split) -> dict[str, object]:
     """What the manifest tells of the data, enough to read and split it again."""
     return {
-        "source": given if given in datasets.ALL else str(Path(given).resolve()),
+        "source": source.origin,
         "settings": dict(source.settings),
         "fingerprint": source.interactions.fingerprint(),
         "users": len(source.interactions.user_ids),
@@ -152,31 +184,38 @@ def compare(network: Scorer, split: Split) -> Table:
     return {name: result.summary() for name, result in results.items()}
 
 
-def split_of(bundle: Bundle, folder: Path | None = None) -> Split:
-    """Read the data a bundle was made from again, and split it as then.
+def split_of(bundle: Bundle, start: Path | None = None) -> Split:
+    """Read the interactions a bundle was made from again, and split them as then.
+
+    Args:
+        bundle: its manifest says what they were.
+        start: where they are now: a data set's folder or a file; None: where they were.
 
     Raises:
         DataError: the data is gone or has changed.
     """
     data = bundle.manifest.data
-    given, settings = str(data["source"]), data["settings"]
-    assert isinstance(settings, dict)
-    own = {} if given in datasets.ALL else settings
-    options = SourceOptions(
-        items=Path(own["items"]) if own.get("items") else None,
-        folder=folder,
-        columns=ColumnNames(**own.get("columns", {})),
-        min_rating=own.get("min_rating"),
-        min_user_items=own.get("min_user_items", 5),
-    )
-    source = load_source(given, options)
-    fingerprint = source.interactions.fingerprint()
+    source = _read_again(str(data["source"]), data["settings"], start)
+    fingerprint = source.fingerprint()
     if fingerprint != data["fingerprint"]:
         raise DataError(
-            f"{given}: the interactions have changed since {bundle.manifest.model_version} was trained on them "
-            f"(fingerprint {fingerprint[:12]}, expected {str(data['fingerprint'])[:12]}); train again"
+            f"{start or data['source']}: the interactions are not those that {bundle.manifest.model_version} was trained on "
+            f"(fingerprint {fingerprint[:12]}, expected {str(data['fingerprint'])[:12]}); they have changed since, so train again"
         )
-    return split_source(given, source, _whole_number(data["held_out_users"]), _whole_number(data["split_seed"]))
+    held_out_users, seed = _whole_number(data["held_out_users"]), _whole_number(data["split_seed"])
+    return strong_generalization(source, held_out_users=held_out_users, seed=seed)
+
+
+def _read_again(origin: str, settings: object, start: Path | None) -> Interactions:
+    if origin in datasets.ALL:
+        return datasets.ALL[origin].load(start).interactions
+    assert isinstance(settings, dict)
+    return read_interactions(
+        start or Path(origin),
+        columns=ColumnNames(**settings["columns"]),
+        min_rating=settings["min_rating"],
+        min_user_items=settings["min_user_items"],
+    )
 
 
 def _whole_number(value: object) -> int:

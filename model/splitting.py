@@ -61,9 +61,10 @@ def strong_generalization(interactions: Interactions, *, held_out_users: int, se
     """
     users = len(interactions.user_ids)
     if held_out_users < 1 or users < 3 * held_out_users:
+        expected = f"--held-out-users between 1 and {users // 3}" if users >= 3 else "at least 3 users"
         raise SplitError(
             f"cannot hold out {held_out_users} users for validation and as many for test: there are {users} users, "
-            f"and at least a third should train. Expected --held-out-users between 1 and {users // 3}"
+            f"and at least a third should train. Expected {expected}"
         )
     rng = np.random.RandomState(seed)
     order = rng.permutation(users)
@@ -126,8 +127,9 @@ def _withhold(
 
 
 def _ascending(user_id: str) -> tuple[int, int, str]:
-    """Sort key: whole numbers by value and before all other ids, which go by text."""
-    return (0, int(user_id), "") if user_id.isascii() and user_id.isdigit() else (1, 0, user_id)
+    """Sort key: whole numbers by value (length, then digits) and before all other ids, which go by text."""
+    digits = user_id.lstrip("0")
+    return (0, len(digits), digits) if user_id.isascii() and user_id.isdigit() else (1, 0, user_id)
 
 
 def _matrix(rows: list[npt.NDArray[np.int64]], width: int) -> sparse.csr_matrix:

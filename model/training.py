@@ -67,6 +67,7 @@ class Trained:
     config: TrainingConfig
     best_epoch: int
     history: tuple[Epoch, ...]
+    interrupted: bool = False
 
 
 def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None] | None = None) -> Trained:
@@ -93,6 +94,7 @@ def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None
     kept = cast(MacridVAE, averaged.module)
     history: list[Epoch] = []
     best_state, best = copy.deepcopy(kept.state_dict()), -1.0
+    interrupted = False
     try:
         for number in range(1, config.epochs + 1):
             loss = _train_epoch(network, optimizer, split.training, config, number, generator)
@@ -108,8 +110,9 @@ def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None
     except KeyboardInterrupt:
         if not history:
             raise
+        interrupted = True
     network.load_state_dict(best_state)
-    return Trained(network, config, best_epoch(history), tuple(history))
+    return Trained(network, config, best_epoch(history), tuple(history), interrupted)
 
 
 def default_batch_size(users: int) -> int:

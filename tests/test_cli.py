@@ -1,10 +1,14 @@
 """The command line as a user meets it: in a process of its own, in a folder of its own."""
 
+import signal
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
+from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.store import Store
 
 COMMANDS = (
@@ -56,6 +60,44 @@ class TestOwnData:
         assert "published stars-" in macrid("publish", "bundle", cwd=tmp_path)
 
 
+class TestInterruption:
+    def test_ctrl_c_keeps_the_best_epoch_and_publishes_nothing(self, small_shop, tmp_path):
+        command = [
+            sys.executable,
+            "-u",
+            "-m",
+            "macrid.cli",
+            "train",
+            str(small_shop / "clicks.csv"),
+            "--dimensions",
+            "8",
+        ]
+        options = ["--epochs", "100000", "--patience", "100000", "--out", "bundle", "--publish"]
+        process = subprocess.Popen(
+            [*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "users train" in line:
+                break
+        time.sleep(8)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 130, said
+        assert "interrupted: kept epoch" in said
+        assert Bundle.open(tmp_path / "bundle").manifest.training["interrupted"] is True
+        assert not (tmp_path / "artifacts").exists()
+
+
+class TestData:
+    def test_preparing_the_demo_shop_counts_what_is_in_it(self, tmp_path):
+        said = macrid("data", "prepare", "demo-shop", cwd=tmp_path)
+        assert "demo-shop: 5,000 users, 2,000 items, 170,195 clicks" in said
+
+    def test_an_unknown_name_lists_the_known_ones(self, tmp_path):
+        assert "ml-latest-small" in macrid("data", "prepare", "netflix", cwd=tmp_path, expect=2)
+
+
 class TestErrors:
     """Each is one line that says what to do, and status 2; nothing is written."""
 
@@ -79,7 +121,7 @@ class TestErrors:
         said = macrid("train", "clicks.csv", *options, cwd=tmp_path, expect=2)
         assert message in said
         assert "Traceback" not in said
-        assert [path.name for path in tmp_path.iterdir()] == ["clicks.csv"]
+        assert [path.name for path in tmp_path.iterdir()] == ["clicks.csv"]  # not even an empty folder
 
     def test_an_unknown_source_lists_the_known_ones(self, tmp_path):
         assert "demo-shop, ml-latest-small" in macrid("train", "netflix", cwd=tmp_path, expect=2)
@@ -87,6 +129,27 @@ class TestErrors:
     def test_a_folder_that_exists_is_not_written_over(self, small_shop, tmp_path):
         (tmp_path / "out").mkdir()
         assert "exists already" in macrid("train", small_shop / "clicks.csv", "--out", "out", cwd=tmp_path, expect=2)
+
+    def test_what_a_bundle_cannot_hold_is_refused_before_training(self, small_shop, tmp_path):
+        said = macrid("train", small_shop / "clicks.csv", "--name", "a b", cwd=tmp_path, expect=2)
+        assert "the name 'a b' cannot be used" in said
+        assert not (tmp_path / "runs").exists()
+
+    def test_a_folder_that_cannot_be_written_is_named_before_training(self, small_shop, tmp_path):
+        (tmp_path / "file").write_text("")
+        said = macrid("train", small_shop / "clicks.csv", "--out", "file/bundle", cwd=tmp_path, expect=2)
+        assert "file" in said
+        assert "Traceback" not in said
+
+    def test_the_demo_does_not_replace_a_version_of_somebodys_own(self, small_run, tmp_path):
+        outcome, _ = small_run
+        Store(tmp_path / "artifacts/store").publish(outcome.folder)
+        assert "which the demo would replace" in macrid("demo", "--no-serve", cwd=tmp_path, expect=2)
+
+    def test_a_port_that_is_taken_is_named_before_any_work(self, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            assert f"127.0.0.1:{port} cannot be listened on" in macrid("demo", "--port", port, cwd=tmp_path, expect=2)
 
     def test_publishing_what_is_no_bundle_names_the_file(self, tmp_path):
         assert "manifest.json" in macrid("publish", ".", cwd=tmp_path, expect=2)

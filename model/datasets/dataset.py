@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -23,16 +23,22 @@ class Source:
     """Interactions and item metadata, ready to be split.
 
     Attributes:
-        name: of the data set, or of the user's file.
+        name: of the data set, or of the user's file; becomes the beginning of the model version.
+        origin: what to ask for to get the same again: a data set's name, or a file's path.
         interactions: see `Interactions`.
         items: metadata aligned with `interactions.item_ids`.
-        settings: what has to be said to read the same again; goes into the manifest.
+        settings: how it was read; goes into the manifest.
+        held_out_users: the published number, None where there is none.
+        training: fields of `TrainingConfig` and `NetworkConfig` in which this data departs from the defaults.
     """
 
     name: str
+    origin: str
     interactions: Interactions
     items: Items
     settings: Mapping[str, object]
+    held_out_users: int | None = None
+    training: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class DataSet:
         read: the verified folder -> interactions and items.
         files: file name -> SHA-256 of the content that `read` was written for; None where it may vary (generated files).
         held_out_users: how many users the published split holds out, each for validation and test.
-        training: fields of `TrainingConfig` and `NetworkConfig` in which this data set departs from the defaults.
+        training: see `Source`.
     """
 
     name: str
@@ -82,7 +88,7 @@ class DataSet:
             folder = Path(DATA_FOLDERS[0]) / self.name
             self.prepare(folder)
         verify(folder, self.files)
-        return self.read(folder)
+        return replace(self.read(folder), held_out_users=self.held_out_users, training=self.training)
 
 
 def verify(folder: Path, files: Mapping[str, str | None]) -> None:
@@ -92,9 +98,11 @@ def verify(folder: Path, files: Mapping[str, str | None]) -> None:
         DataError: one differs.
     """
     for name, expected in files.items():
+        if expected is None:
+            continue
         with (folder / name).open("rb") as stream:
             actual = hashlib.file_digest(stream, "sha256").hexdigest()
-        if expected is not None and actual != expected:
+        if actual != expected:
             raise DataError(
                 f"{folder / name}: SHA-256 is {actual}, expected {expected}; remove the file and prepare the data set again"
             )

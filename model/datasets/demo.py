@@ -4,6 +4,7 @@ from pathlib import Path
 
 from macrid.model import demo_shop
 from macrid.model.datasets.dataset import DataSet, Source
+from macrid.model.errors import DataError
 from macrid.model.interactions import read_interactions
 from macrid.model.items import read_items
 
@@ -12,14 +13,16 @@ SEED = 0
 
 def prepare(folder: Path) -> None:
     """Generate the shop and write its clicks, items and pictures."""
+    if folder.exists():
+        raise DataError(f"{folder}: is there but does not hold a whole shop; remove it, and it will be generated again")
     demo_shop.write(demo_shop.generate(SEED), folder)
 
 
 def read(folder: Path) -> Source:
     """Clicks and items of the shop."""
     interactions = read_interactions(folder / "clicks.csv")
-    items = read_items(folder / "items.csv")
-    return Source("demo-shop", interactions, items.aligned(interactions.item_ids), {"min_user_items": 5})
+    items = read_items(folder / "items.csv", interactions.item_ids)
+    return Source("demo-shop", "demo-shop", interactions, items, {"min_user_items": 5})
 
 
 DEMO_SHOP = DataSet(

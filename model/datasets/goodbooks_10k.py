@@ -8,8 +8,9 @@ import polars as pl
 from macrid.artifacts.catalogue import Column
 from macrid.model.datasets.dataset import DataSet, Source
 from macrid.model.errors import DataError
-from macrid.model.interactions import ColumnNames, read_interactions, read_table
+from macrid.model.interactions import ColumnNames, read_interactions
 from macrid.model.items import Items
+from macrid.model.tables import read_table
 
 HOME = "https://github.com/zygmuntz/goodbooks-10k"
 FILES: dict[str, str | None] = {
@@ -28,7 +29,9 @@ def read(folder: Path) -> Source:
     columns = ColumnNames(user="user_id", item="book_id", rating="rating")
     interactions = read_interactions(folder / "ratings.csv.gz", columns=columns, min_rating=MIN_RATING)
     settings = {"min_rating": MIN_RATING, "min_user_items": 5}
-    return Source("goodbooks-10k", interactions, _books(folder).aligned(interactions.item_ids), settings)
+    return Source(
+        "goodbooks-10k", "goodbooks-10k", interactions, _books(folder).aligned(interactions.item_ids), settings
+    )
 
 
 def _books(folder: Path) -> Items:

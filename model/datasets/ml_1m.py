@@ -8,8 +8,9 @@ import polars as pl
 from macrid.artifacts.catalogue import Column
 from macrid.model.datasets.dataset import DataSet, Source, download_zip
 from macrid.model.errors import DataError
-from macrid.model.interactions import Interactions, from_pairs, read_table
+from macrid.model.interactions import Interactions, from_pairs
 from macrid.model.items import Items
+from macrid.model.tables import read_table
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 FILES: dict[str, str | None] = {"movies.dat": "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9"}
@@ -23,7 +24,7 @@ def read(folder: Path) -> Source:
     """Clicks in file order; titles, years and genres."""
     interactions = _clicks(folder)
     settings = {"min_rating": MIN_RATING, "min_user_items": MIN_USER_ITEMS}
-    return Source("ml-1m", interactions, _films(folder).aligned(interactions.item_ids), settings)
+    return Source("ml-1m", "ml-1m", interactions, _films(folder).aligned(interactions.item_ids), settings)
 
 
 def _clicks(folder: Path) -> Interactions:

@@ -8,8 +8,9 @@ import polars as pl
 
 from macrid.artifacts.catalogue import Column
 from macrid.model.datasets.dataset import DataSet, Source, download_zip
-from macrid.model.interactions import ColumnNames, read_interactions, read_table
+from macrid.model.interactions import ColumnNames, read_interactions
 from macrid.model.items import Items
+from macrid.model.tables import read_table
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip"
 FILES: dict[str, str | None] = {
@@ -25,6 +26,7 @@ def read(folder: Path) -> Source:
     interactions = read_interactions(folder / "ratings.csv", columns=columns, min_rating=MIN_RATING)
     return Source(
         name="ml-latest-small",
+        origin="ml-latest-small",
         interactions=interactions,
         items=_films(folder).aligned(interactions.item_ids),
         settings={"min_rating": MIN_RATING, "min_user_items": 5},

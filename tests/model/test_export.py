@@ -7,7 +7,7 @@ from scipy import sparse
 
 from macrid.artifacts.bundle import Bundle
 from macrid.model import export
-from macrid.model.demo_shop import FACTORS
+from macrid.model.demo_shop import DEPARTMENTS, FACTORS
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,7 @@ class TestConcepts:
     def test_labels_are_distinct_and_from_the_departments(self, bundle):
         labels = [concept.label for concept in bundle.concepts]
         assert len(set(labels)) == len(labels)
+        assert sum(label in DEPARTMENTS for label in labels) >= 5
 
     def test_importance_falls_along_the_dimensions_and_sums_to_one(self, bundle):
         for concept in bundle.concepts:
@@ -119,8 +120,8 @@ def test_the_same_run_gives_the_same_version(small_run, small_shop, tmp_path):
     outcome, split = small_run
     given = str(small_shop / "clicks.csv")
     source = pipeline.load_source(given, pipeline.SourceOptions(items=small_shop / "items.csv", name="small-shop"))
-    config = pipeline.training_config(given, {"epochs": 12, "batch_size": 50, "dimensions": 32, "seed": 1})
-    again = pipeline.run(given, source, split, config, tmp_path / "again")
+    config = pipeline.training_config(source, {"epochs": 12, "batch_size": 50, "dimensions": 32, "seed": 1})
+    again = pipeline.run(source, split, config, tmp_path / "again")
     assert again.manifest.model_version == outcome.manifest.model_version
 
 

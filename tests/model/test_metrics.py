@@ -46,6 +46,9 @@ class TestTopItems:
     def test_equal_scores_come_by_column(self):
         assert metrics.top_items(np.zeros((1, 4), dtype=np.float32), 4).tolist() == [[0, 1, 2, 3]]
 
+    def test_of_many_equal_scores_the_lowest_columns_are_taken(self):
+        assert metrics.top_items(np.zeros((1, 1000), dtype=np.float32), 4).tolist() == [[0, 1, 2, 3]]
+
     def test_k_beyond_the_items_gives_them_all(self):
         assert metrics.top_items(np.array([[1, 2]], dtype=np.float32), 5).tolist() == [[1, 0]]
 

@@ -69,6 +69,7 @@ class TestTraining:
 
         stopped = training.train(split, CONFIG, stop_at_four)
         assert len(stopped.history) == 4
+        assert stopped.interrupted
         kept = evaluate(stopped.network, split.validation).mean("ndcg@100")
         assert kept == stopped.history[stopped.best_epoch - 1].validation.mean("ndcg@100")
 

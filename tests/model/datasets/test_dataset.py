@@ -22,7 +22,7 @@ def dataset():
         folder.mkdir(parents=True)
         (folder / "clicks.csv").write_bytes(CONTENT)
 
-    return DataSet("tiny", "", "", prepare, lambda folder: Source(str(folder), None, None, {}), 1, FILES)
+    return DataSet("tiny", "", "", prepare, lambda folder: Source(str(folder), "tiny", None, None, {}), 1, FILES)
 
 
 @pytest.fixture(autouse=True)

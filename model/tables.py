@@ -1,0 +1,136 @@
+"""Tables as people have them: CSV, TSV (gzipped or not) and Parquet, read with polars; columns found, typed and checked.
+
+Every CSV column is read as text, so that ids keep their leading zeros. Whatever cannot be used is refused with the file, the
+column, the row and the value.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from macrid.model.errors import DataError
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Read a file with a header; blank lines are skipped, names lose surrounding blanks.
+
+    Raises:
+        DataError: the file is absent, empty, of another kind, or cannot be parsed.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    kind = suffixes[-1] if suffixes else ""
+    if kind not in (*SEPARATORS, ".parquet"):
+        named = kind or "a name without suffix"
+        raise DataError(f"{path}: cannot tell its format from {named!r}; expected .csv, .tsv or .parquet")
+    try:
+        if kind == ".parquet":
+            return pl.read_parquet(path, glob=False)
+        frame = pl.read_csv(path, separator=SEPARATORS[kind], infer_schema=False, glob=False)
+    except pl.exceptions.NoDataError as error:
+        raise DataError(
+            f"{path}: the file is empty; expected a header line and a line per interaction or item"
+        ) from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: cannot be read as {kind[1:]}: {_advice(str(error))}") from error
+    return _tidy(frame, path)
+
+
+def _advice(message: str) -> str:
+    if "truncate_ragged_lines" in message:
+        return "a line has more fields than the header; put fields that hold the separator in double quotes"
+    if "utf-8" in message.lower() or "utf8" in message.lower():
+        return "it is not UTF-8; save it with that encoding"
+    return message.splitlines()[0]
+
+
+def _tidy(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    names = [name.strip() for name in frame.columns]
+    repeated = next((name for name in names if "_duplicated_" in name and name.split("_duplicated_")[0] in names), None)
+    if repeated is not None:
+        raise DataError(f"{path}: the header names the column {repeated.split('_duplicated_')[0]!r} twice")
+    frame.columns = names
+    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+
+
+def find_column(frame: pl.DataFrame, path: Path, role: str, wanted: str | None, usual: tuple[str, ...]) -> str:
+    """The name of the column that plays `role`: the one asked for, or the first with a usual name, regardless of case.
+
+    Raises:
+        DataError: there is none; the message lists the columns there are and the option that names one.
+    """
+    found = column_or_none(frame, wanted, usual)
+    if found is None:
+        sought = f"{wanted!r}" if wanted else " or ".join(repr(name) for name in usual)
+        raise DataError(
+            f"{path}: no {role} column {sought}; the columns are {', '.join(map(repr, frame.columns))}. "
+            f"Name the right one with --{role}-column{_other_separator(frame)}"
+        )
+    return found
+
+
+def column_or_none(frame: pl.DataFrame, wanted: str | None, usual: tuple[str, ...]) -> str | None:
+    """The same, or None."""
+    if wanted is not None:
+        return wanted if wanted in frame.columns else None
+    by_lower_case = {name.lower(): name for name in reversed(frame.columns)}
+    return next((by_lower_case[name] for name in usual if name in by_lower_case), None)
+
+
+def _other_separator(frame: pl.DataFrame) -> str:
+    other = next((mark for mark in ";\t," if len(frame.columns) == 1 and mark in frame.columns[0]), None)
+    return "" if other is None else f"; or is {other!r} the separator? A .csv file has commas, a .tsv file tabs"
+
+
+def as_text(values: pl.Series, path: Path) -> pl.Series:
+    """Ids and titles as text; whole numbers that a Parquet file keeps as floats lose their '.0'.
+
+    Raises:
+        DataError: the column holds lists, structures or bytes.
+    """
+    if values.dtype.is_float() and (values.drop_nulls() == values.drop_nulls().round()).all():
+        values = values.cast(pl.Int64, strict=False)
+    if values.dtype.is_nested() or values.dtype == pl.Binary or values.dtype == pl.Object:
+        raise DataError(f"{path}: column {values.name!r} holds {values.dtype}, expected text or numbers")
+    return values.cast(pl.String)
+
+
+def as_numbers(values: pl.Series, path: Path) -> pl.Series:
+    """Finite numbers.
+
+    Raises:
+        DataError: names the first row whose value is none.
+    """
+    numbers = (values if values.dtype.is_numeric() else as_text(values, path)).cast(pl.Float64, strict=False)
+    row = (numbers.is_null() | ~numbers.is_finite().fill_null(value=False)).arg_max()
+    if row is not None and (numbers[row] is None or not numbers.is_finite()[row]):
+        value = values[row]
+        hint = "; write decimals with a point" if isinstance(value, str) and "," in value else ""
+        raise DataError(f"{path}: column {values.name!r}, data row {row + 1}: {value!r} is not a number{hint}")
+    return numbers
+
+
+def as_times(values: pl.Series, path: Path) -> pl.Series:
+    """Numbers or ISO 8601 times, whichever fits more of the values.
+
+    Raises:
+        DataError: names the first row whose value does not fit.
+    """
+    if values.dtype.is_temporal() and not values.null_count():
+        return values
+    text = as_text(values, path).str.replace("T", " ").str.replace(r"(Z|[+-]\d\d:?\d\d)$", "")
+    numbers = text.cast(pl.Float64, strict=False)
+    readings = [numbers.set(~numbers.is_finite().fill_null(value=False), None)]
+    readings += [text.str.to_datetime(form, strict=False) for form in TIME_FORMATS]
+    times = min(readings, key=pl.Series.null_count)
+    if times.null_count():
+        row = int(times.is_null().arg_max() or 0)
+        value = values[row]
+        raise DataError(
+            f"{path}: column {values.name!r}, data row {row + 1}: {value!r} is neither a number nor an ISO 8601 time"
+        )
+    return times
