@@ -1,5 +1,6 @@
 """Bundles are written whole or not at all, and opened as they were written or not at all."""
 
+import gc
 import sqlite3
 import stat
 from contextlib import closing
@@ -318,6 +319,7 @@ class TestTheConcepts:
 
 
 def open_files():
+    gc.collect()  # what other tests left open is closed now, and not between two counts
     return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
