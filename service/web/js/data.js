@@ -49,6 +49,9 @@ export const conceptList = computed(() => concepts.state.value.data?.concepts ??
 
 export const conceptLabel = (concept) => conceptList.value[concept]?.label ?? `Concept ${concept}`;
 
+/** The answer that is shown: unlike the resource's state it does not change while a newer one is on its way. */
+export const shownAnswer = computed(() => recommendation.state.value.data);
+
 /** The components' controls by concept; empty until they are loaded. */
 export const controlsOf = (concept) =>
   controls.state.value.data?.components.find((component) => component.concept === concept)?.dimensions ?? [];

@@ -4,17 +4,19 @@ import { useLayoutEffect, useRef } from "../vendor/hooks.js";
 const GLIDE = { duration: 380, easing: "cubic-bezier(.2, .8, .2, 1)" };
 const APPEAR = { duration: 260, easing: "ease-out" };
 
-/** @returns a ref for the container; its children carry `data-key`. */
-export function useGlide() {
+/**
+ * @param {any} shown what the container shows: its children may have moved when this is another.
+ * @returns a ref for the container; its children carry `data-key`.
+ */
+export function useGlide(shown) {
   const container = useRef(null);
   const places = useRef(null);
   useLayoutEffect(() => {
     const children = [...container.current.children];
     const now = new Map(children.map((child) => [child.dataset.key, place(child)]));
-    if (places.current && !matchMedia("(prefers-reduced-motion: reduce)").matches)
-      children.forEach((child) => play(child, places.current.get(child.dataset.key), now.get(child.dataset.key)));
+    if (places.current && !matchMedia("(prefers-reduced-motion: reduce)").matches) move(children, places.current, now);
     places.current = now;
-  });
+  }, [shown]);
   return container;
 }
 
@@ -22,20 +24,27 @@ function place({ offsetLeft, offsetTop }) {
   return { left: offsetLeft, top: offsetTop };
 }
 
-function play(child, before, after) {
+/** All is measured before anything is set in motion: a measurement after a change makes the browser lay out again. */
+function move(children, before, now) {
+  const seen = children.map(shift);
+  children.forEach((child, at) => play(child, before.get(child.dataset.key), now.get(child.dataset.key), seen[at]));
+}
+
+/** How far from its place a card is seen that is still on its way. */
+function shift(child) {
+  if (!child.getAnimations().length) return { x: 0, y: 0 };
+  const { e, f } = new DOMMatrix(getComputedStyle(child).transform);
+  return { x: e, y: f };
+}
+
+/** A card on its way goes on from where it is seen, not from where it was going. */
+function play(child, before, after, seen) {
   if (!before) {
     child.animate([{ opacity: 0 }, { opacity: 1 }], APPEAR);
     return;
   }
   const [x, y] = [before.left - after.left, before.top - after.top];
-  if (x || y) glide(child, x, y);
-}
-
-/** A card that is still on its way goes on from where it is seen, not from where it was going. */
-function glide(child, x, y) {
-  const underway = child.getAnimations();
-  const seen = underway.length ? new DOMMatrix(getComputedStyle(child).transform) : new DOMMatrix();
-  underway.forEach((animation) => animation.cancel());
-  const from = `translate(${x + seen.e}px, ${y + seen.f}px)`;
-  child.animate([{ transform: from }, { transform: "none" }], GLIDE);
+  if (!x && !y) return;
+  child.getAnimations().forEach((animation) => animation.cancel());
+  child.animate([{ transform: `translate(${x + seen.x}px, ${y + seen.y}px)` }, { transform: "none" }], GLIDE);
 }

@@ -1,5 +1,5 @@
 /** A component of the taste: what it is, how much it counts, and, folded open, the dimensions it can be turned along. */
-import { conceptList, controls, controlsOf, recommendation } from "../data.js";
+import { conceptList, controls, controlsOf, shownAnswer } from "../data.js";
 import { conceptStyle } from "../colours.js";
 import { steer } from "../control.js";
 import { html } from "../html.js";
@@ -101,7 +101,7 @@ function Sliders({ concept, label }) {
 
 /** Turned all the way, a component would leave its concept: the service stops it at the border, and says so. */
 function HeldBack({ concept, label }) {
-  const applied = recommendation.state.value.data?.steering?.components ?? [];
+  const applied = shownAnswer.value?.steering?.components ?? [];
   const held = applied.some((component) => component.concept === concept && component.scale < 1);
   return held && html`<p class="turns-note" role="status">Held back to stay within ${capitalise(label)}.</p>`;
 }

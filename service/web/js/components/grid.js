@@ -1,5 +1,5 @@
 /** Cards in rows: one stop for the Tab key, walked through with the arrow keys. */
-import { useState } from "../../vendor/hooks.js";
+import { useMemo, useState } from "../../vendor/hooks.js";
 import { arrowKeys } from "../focus.js";
 import { html } from "../html.js";
 import { useGlide } from "../motion.js";
@@ -9,9 +9,19 @@ import { useGlide } from "../motion.js";
  *   `card` draws one item, and its controls take the tab index it is given; `label` is for screen readers.
  */
 export function Grid({ items, label, card, busy = false }) {
-  const container = useGlide();
+  const container = useGlide(items);
   const [visited, setVisited] = useState(null);
   const stop = items.some((item) => item.item_id === visited) ? visited : items[0]?.item_id;
+  // While it loads again nothing but `busy` changes: then the cards are not drawn anew.
+  const cards = useMemo(
+    () =>
+      items.map(
+        (item) => html`<li key=${item.item_id} data-key=${item.item_id}>
+          <${card} item=${item} tabIndex=${item.item_id === stop ? 0 : -1} />
+        </li>`,
+      ),
+    [items, stop, card],
+  );
   return html`<ol
     class="grid"
     ref=${container}
@@ -20,11 +30,7 @@ export function Grid({ items, label, card, busy = false }) {
     onKeyDown=${arrowKeys(".card-picture")}
     onFocusIn=${(event) => setVisited(event.target.closest("li").dataset.key)}
   >
-    ${items.map(
-      (item) => html`<li key=${item.item_id} data-key=${item.item_id}>
-        <${card} item=${item} tabIndex=${item.item_id === stop ? 0 : -1} />
-      </li>`,
-    )}
+    ${cards}
   </ol>`;
 }
 

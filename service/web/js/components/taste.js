@@ -1,6 +1,6 @@
 /** Your taste: a card for every component the history speaks for, and a grey line for every other. */
 import { useState } from "../../vendor/hooks.js";
-import { conceptList, recommendation } from "../data.js";
+import { conceptList, recommendation, shownAnswer } from "../data.js";
 import { html } from "../html.js";
 import { history, settled, sheet } from "../state.js";
 import { isSteered } from "../steering.js";
@@ -13,7 +13,8 @@ import { TasteBar } from "./taste_bar.js";
 
 /** Beside the list where there is room for it, and otherwise a sheet that is drawn up over the list's lower half. */
 export function Taste() {
-  const { status, data } = recommendation.state.value;
+  const data = shownAnswer.value;
+  const status = data ? "ready" : recommendation.state.value.status;
   const components = data?.fallback ? withoutEvidence(conceptList.value) : strongestFirst(data?.components ?? []);
   const [strong, faint] = split(components);
   return html`<section class="taste" aria-labelledby="taste-title" data-open=${sheet.value}>
