@@ -75,7 +75,7 @@ function Turns({ concept, label, open, toggle }) {
       ${turned > 0 &&
       html`<button
         class="turns-reset"
-        aria-label=${`Put everything in ${label} back`}
+        aria-label=${`Put back everything in ${label}`}
         onClick=${() => steer(withoutTurns(steering.peek(), concept))}
       >
         Put back
