@@ -131,6 +131,11 @@ class TestWhatMoved:
         for item in steered.steering.left:
             assert (item.rank_before, item.concept) == before[item.item_id]
 
+    def test_the_first_n_have_one_at_any_n(self, recommender, monkeypatch):
+        monkeypatch.setattr("macrid.service.recommender.DEPTH_BEFORE", 3)
+        unmoved = recommend(recommender, adjust=[{"concept": 0, "dim": 3, "shift": 0}])
+        assert [item.rank_before for item in unmoved.items] == list(range(1, 11))
+
     def test_an_item_from_below_the_depth_has_no_rank_before(self, recommender, monkeypatch):
         monkeypatch.setattr("macrid.service.recommender.DEPTH_BEFORE", 3)
         full = {item.item_id: item.rank for item in recommend(recommender, n=50).items}
