@@ -45,7 +45,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     thread.join(timeout=5)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # not the session: while it lives, this thread has a running event loop, and no test could run its own
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         installed = shutil.which("chromium") or shutil.which("chromium-browser") or playwright.chromium.executable_path

@@ -78,6 +78,6 @@ def test_a_few_epochs_on_ml_latest_small_already_beat_popularity_by_half(trained
 def trained_on_films(ml_latest_small, tmp_path_factory):
     """Twelve epochs on the published split: enough to tell films apart."""
     split = pipeline.split_source(ml_latest_small, None, 98765)
-    config = pipeline.training_config(ml_latest_small, {"epochs": 12})
+    config = pipeline.training_config(ml_latest_small, {"epochs": 12, "averaging": 0.8})
     folder = tmp_path_factory.mktemp("films") / "bundle"
     return pipeline.run(ml_latest_small, split, config, folder), split
