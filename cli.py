@@ -311,7 +311,7 @@ def evaluate(
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     folder: Annotated[
-        Path | None, typer.Option("--from", help="Folder of the data set's files, if not in the usual places.")
+        Path | None, typer.Option("--from", help="Where the clicks are now: a folder of a data set, or a file.")
     ] = None,
 ) -> None:
     """Compare a bundle with EASE and popularity on the test users of the very split it was trained with."""
