@@ -97,11 +97,13 @@ def data_prepare(
             f"{name!r} is not known; expected one of {', '.join(pipeline.datasets.ALL)}", param_hint="NAME"
         )
     console.print(f"licence: {escape(dataset.licence)}")
-    clicks = dataset.load(folder).interactions
+    source = dataset.load(folder)
+    clicks = source.interactions
     console.print(
         f"{name}: {len(clicks.user_ids):,} users, {len(clicks.item_ids):,} items, {len(clicks):,} clicks, "
         f"verified in {dataset.locate(folder)}"
     )
+    _print_note(source)
 
 
 @app.command()
@@ -285,6 +287,12 @@ def _print_source(source: "Source") -> None:
         f"{source.name}: {len(clicks.user_ids):,} users, {len(clicks.item_ids):,} items "
         f"({described:,} with a title), {len(clicks):,} clicks"
     )
+    _print_note(source)
+
+
+def _print_note(source: "Source") -> None:
+    if source.note is not None:
+        console.print(f"[yellow]note:[/] {escape(source.note)}")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from macrid.model.splitting import Split, default_held_out_users, strong_general
 from macrid.model.training import Epoch, Trained, TrainingConfig, train
 
 EASE_REGULARIZATION = 300.0
-EASE_MAX_ITEMS = 20_000  # its item-item matrix would need M² floats twice over
+EASE_MAX_ITEMS = 12_000  # it needs M² floats twice over, and M³ operations to invert them
 
 CONFIG_NAMES = frozenset(
     field.name
@@ -161,7 +161,8 @@ def describe_training(trained: Trained) -> dict[str, object]:
 
 def describe_data(source: Source, split: Split) -> dict[str, object]:
     """What the manifest tells of the data, enough to read and split it again."""
-    return {
+    note = {} if source.note is None else {"note": source.note}
+    return note | {
         "source": source.origin,
         "settings": dict(source.settings),
         "fingerprint": source.interactions.fingerprint(),

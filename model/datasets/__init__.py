@@ -3,10 +3,13 @@
 `ALL` maps names to data sets; a new one is one file and one line here.
 """
 
+from macrid.model.datasets.alishop_7c import ALISHOP_7C
 from macrid.model.datasets.dataset import DataSet
 from macrid.model.datasets.demo import DEMO_SHOP
 from macrid.model.datasets.goodbooks_10k import GOODBOOKS_10K
 from macrid.model.datasets.ml_1m import ML_1M
 from macrid.model.datasets.ml_latest_small import ML_LATEST_SMALL
 
-ALL: dict[str, DataSet] = {dataset.name: dataset for dataset in (DEMO_SHOP, ML_LATEST_SMALL, ML_1M, GOODBOOKS_10K)}
+ALL: dict[str, DataSet] = {
+    dataset.name: dataset for dataset in (DEMO_SHOP, ML_LATEST_SMALL, ML_1M, GOODBOOKS_10K, ALISHOP_7C)
+}

@@ -29,6 +29,7 @@ class Source:
         items: metadata aligned with `interactions.item_ids`.
         settings: how it was read; goes into the manifest.
         held_out_users: the published number, None where there is none.
+        note: what a reader of the results must know about this copy of the data; printed, and kept in the manifest.
         training: fields of `TrainingConfig` and `NetworkConfig` in which this data departs from the defaults.
     """
 
@@ -38,6 +39,7 @@ class Source:
     items: Items
     settings: Mapping[str, object]
     held_out_users: int | None = None
+    note: str | None = None
     training: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -52,7 +54,8 @@ class DataSet:
         prepare: puts the verified files into a folder: `prepare(folder)`.
         read: the verified folder -> interactions and items.
         files: file name -> SHA-256 of the content that `read` was written for; None where it may vary (generated files).
-        held_out_users: how many users the published split holds out, each for validation and test.
+        held_out_users: how many users are held out, each for validation and test, unless `read` says otherwise.
+        inside: a folder that the files may also lie in, below the one named.
         training: see `Source`.
     """
 
@@ -63,6 +66,7 @@ class DataSet:
     read: Callable[[Path], Source]
     held_out_users: int
     files: Mapping[str, str | None]
+    inside: str = ""
     training: Mapping[str, object] = field(default_factory=dict)
 
     def locate(self, start: Path | None = None) -> Path | None:
@@ -71,7 +75,8 @@ class DataSet:
         folders = [Path(folder) for folder in named.split(os.pathsep) if folder] + [
             Path(folder) for folder in DATA_FOLDERS
         ]
-        candidates = [start] if start else [folder / self.name for folder in folders]
+        named_or_usual = [start] if start else [folder / self.name for folder in folders]
+        candidates = [each for folder in named_or_usual for each in (folder, folder / self.inside)]
         return next((folder for folder in candidates if all((folder / name).is_file() for name in self.files)), None)
 
     def load(self, start: Path | None = None) -> Source:
@@ -88,7 +93,8 @@ class DataSet:
             folder = Path(DATA_FOLDERS[0]) / self.name
             self.prepare(folder)
         verify(folder, self.files)
-        return replace(self.read(folder), held_out_users=self.held_out_users, training=self.training)
+        source = self.read(folder)
+        return replace(source, held_out_users=source.held_out_users or self.held_out_users, training=self.training)
 
 
 def verify(folder: Path, files: Mapping[str, str | None]) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import threading
 import zipfile
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -39,6 +40,10 @@ class TestFinding:
         dataset.prepare(tmp_path / "sets" / "tiny")
         monkeypatch.setenv("MACRID_DATA", str(tmp_path / "sets"))
         assert dataset.load().name == str(tmp_path / "sets" / "tiny")
+
+    def test_the_files_may_lie_in_the_folder_that_its_makers_named(self, dataset, tmp_path):
+        dataset.prepare(tmp_path / "given" / "inner")
+        assert replace(dataset, inside="inner").load(tmp_path / "given").name == str(tmp_path / "given" / "inner")
 
     def test_a_given_folder_without_the_files_names_them(self, dataset, tmp_path):
         with pytest.raises(DataError, match=r"clicks\.csv not found"):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from macrid.model import datasets
-from macrid.model.datasets import goodbooks_10k, ml_1m
+from macrid.model import datasets, pipeline
+from macrid.model.datasets import alishop_7c, goodbooks_10k, ml_1m
 from macrid.model.errors import DataError
 
 
@@ -46,17 +46,91 @@ class TestGoodbooks:
             datasets.GOODBOOKS_10K.load()
 
 
+class TestAliShop:
+    """Three validation and three test users of six goods; their clicks are cut in two files each."""
+
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(alishop_7c, "USERS_WITHOUT_TRAINING", 6)
+        monkeypatch.setattr(alishop_7c, "USERS", 8)
+        (tmp_path / "unique_sid.txt").write_text("".join(f"10{good}\n" for good in range(6)))
+        (tmp_path / "item_cate.csv").write_text(
+            "".join(f"10{good},{1 + good % 2}\n" for good in range(5)) + "105,12\n105,7\n"
+        )
+        for first, group in ((2, "validation"), (5, "test")):
+            users = range(first, first + 3)
+            for name, goods in (("tr", (5, 4, 3, 2)), ("te", (1,))):
+                rows = "".join(f"{user},{good}\n" for user in users for good in goods)
+                (tmp_path / f"{group}_{name}.csv").write_text("uid,sid\n" + rows)
+        return tmp_path
+
+    def test_the_cuts_are_undone_and_goods_have_their_raw_ids_and_categories(self, folder):
+        source = alishop_7c.read(folder)
+        assert source.interactions.user_ids == ("2", "3", "4", "5", "6", "7")
+        assert source.interactions.item_ids == ("105", "104", "103", "102", "101")
+        assert len(source.interactions) == 30
+        assert source.items.column("category")[:3] == ["category 7", "category 1", "category 2"]
+
+    def test_without_training_users_it_says_so_and_holds_out_500(self, folder):
+        source = alishop_7c.read(folder)
+        assert "only the 4,000 validation and test users" in source.note
+        assert source.held_out_users == 500
+
+    def test_with_training_users_it_is_the_whole_data_set(self, folder):
+        rows = "".join(f"{user},{good}\n" for user in (0, 1) for good in range(6))
+        (folder / "train.csv").write_text("uid,sid\n" + rows)
+        source = alishop_7c.read(folder)
+        assert source.note is None
+        assert source.held_out_users == 2_000
+        assert len(source.interactions.user_ids) == 8
+
+    def test_a_missing_user_is_noticed(self, folder, monkeypatch):
+        monkeypatch.setattr(alishop_7c, "USERS_WITHOUT_TRAINING", 7)
+        with pytest.raises(DataError, match="6 users, expected the 7"):
+            alishop_7c.read(folder)
+
+    def test_an_item_number_beyond_the_list_is_refused(self, folder):
+        (folder / "test_te.csv").write_text("uid,sid\n5,6\n")
+        with pytest.raises(DataError, match="item number 6, expected one below 6"):
+            alishop_7c.read(folder)
+
+    def test_it_is_not_downloaded_because_no_licence_is_stated(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(DataError, match=r"no licence is stated.*--from FOLDER"):
+            datasets.ALISHOP_7C.load()
+
+
+@pytest.mark.real_data
+def test_alishop_without_train_csv_is_split_3000_500_500():
+    if datasets.ALISHOP_7C.locate() is None:
+        pytest.skip("alishop-7c is not beside the project")
+    source = datasets.ALISHOP_7C.load()
+    if source.note is None:
+        pytest.skip("this copy has train.csv")
+    split = pipeline.split_source(source, None, seed=98765)
+    assert split.training.shape[0] == 3_000
+    assert len(split.validation.user_ids) == len(split.test.user_ids) == 500
+    assert pipeline.describe_data(source, split)["note"] == source.note
+    assert set(source.items.column("category")) == {f"category {c}" for c in range(1, 8)}
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize(
-    ("name", "users", "items", "clicks"), [("ml-1m", 6_034, 3_525, 575_263), ("goodbooks-10k", 28_975, 9_999, 596_316)]
+    ("name", "users", "items", "clicks", "titled"),
+    [
+        ("ml-1m", 6_034, 3_525, 575_263, True),
+        ("goodbooks-10k", 28_975, 9_999, 596_316, True),
+        # 286,395 lines, of which one stands twice
+        ("alishop-7c", 4_000, 19_809, 286_394, False),
+    ],
 )
-def test_real_counts(name, users, items, clicks):
+def test_real_counts(name, users, items, clicks, titled):
     if datasets.ALL[name].locate() is None:
         pytest.skip(f"{name} is not beside the project")
     source = datasets.ALL[name].load()
     found = source.interactions
     assert (len(found.user_ids), len(found.item_ids), len(found)) == (users, items, clicks)
-    assert (
+    assert not titled or (
         sum(title == item_id for title, item_id in zip(source.items.titles, source.items.item_ids, strict=True))
         < 0.01 * items
     )
