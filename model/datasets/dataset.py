@@ -55,6 +55,7 @@ class DataSet:
         read: the verified folder -> interactions and items.
         files: file name -> SHA-256 of the content that `read` was written for; None where it may vary (generated files).
         held_out_users: how many users are held out, each for validation and test, unless `read` says otherwise.
+        other_files: another layout of the same data that `read` takes as well, when it is there; {} for none.
         inside: a folder that the files may also lie in, below the one named.
         training: see `Source`.
     """
@@ -66,18 +67,24 @@ class DataSet:
     read: Callable[[Path], Source]
     held_out_users: int
     files: Mapping[str, str | None]
+    other_files: Mapping[str, str | None] = field(default_factory=dict)
     inside: str = ""
     training: Mapping[str, object] = field(default_factory=dict)
 
     def locate(self, start: Path | None = None) -> Path | None:
-        """The folder that holds all files: `start`, or one in MACRID_DATA, ./data or ../shared/data; None if there is none."""
+        """The folder with a whole layout: `start`, or one in MACRID_DATA, ./data or ../shared/data; None if there is none."""
         named = os.environ.get("MACRID_DATA", "")
         folders = [Path(folder) for folder in named.split(os.pathsep) if folder] + [
             Path(folder) for folder in DATA_FOLDERS
         ]
         named_or_usual = [start] if start else [folder / self.name for folder in folders]
         candidates = [each for folder in named_or_usual for each in (folder, folder / self.inside)]
-        return next((folder for folder in candidates if all((folder / name).is_file() for name in self.files)), None)
+        return next((folder for folder in candidates if self._layout(folder) is not None), None)
+
+    def _layout(self, folder: Path) -> Mapping[str, str | None] | None:
+        """The files of the layout that is complete in this folder, or None."""
+        layouts = [layout for layout in (self.files, self.other_files) if layout]
+        return next((layout for layout in layouts if all((folder / name).is_file() for name in layout)), None)
 
     def load(self, start: Path | None = None) -> Source:
         """Find or prepare the files, verify them, and read them.
@@ -92,7 +99,7 @@ class DataSet:
         if folder is None:
             folder = Path(DATA_FOLDERS[0]) / self.name
             self.prepare(folder)
-        verify(folder, self.files)
+        verify(folder, self._layout(folder) or self.files)
         source = self.read(folder)
         return replace(source, held_out_users=source.held_out_users or self.held_out_users, training=self.training)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from macrid.model import datasets, pipeline
-from macrid.model.datasets import alishop_7c, goodbooks_10k, ml_1m
+from macrid.model.datasets import alishop_7c, goodbooks_10k, ml_1m, ml_100k
 from macrid.model.errors import DataError
 
 
@@ -29,6 +29,49 @@ class TestMl1m:
     def test_a_folder_without_ratings_names_what_it_looked_for(self, folder):
         with pytest.raises(DataError, match=r"neither ratings\.dat nor positives"):
             ml_1m.read(folder)
+
+
+class TestMl100k:
+    """One user, six films: the two layouts tell the same."""
+
+    @pytest.fixture(autouse=True)
+    def _one_user_six_films(self, monkeypatch):
+        for name, count in (("USERS", 1), ("FILMS", 6), ("RATINGS", 6)):
+            monkeypatch.setattr(ml_100k, name, count)
+
+    def published(self, folder):
+        flags = "|".join("1" if genre in ("Comedy", "Romance") else "0" for genre in ml_100k.GENRES)
+        films = [f"{film}|Amélie {film} (2001)|01-Jan-2001||http://x|{flags}" for film in range(1, 7)]
+        (folder / "u.item").write_bytes("\n".join(films).encode("latin-1"))
+        (folder / "u.data").write_text("".join(f"9\t{film}\t{3 if film == 4 else 5}\t88\n" for film in range(1, 7)))
+
+    def atomic(self, folder):
+        films = [f"{film}\tAmélie {film}\t2001\tComedy Romance" for film in range(1, 7)]
+        header = "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq"
+        (folder / "ml-100k.item").write_text("\n".join([header, *films]), encoding="utf-8")
+        rows = "".join(f"9\t{film}\t{3 if film == 4 else 5}\t88\n" for film in range(1, 7))
+        (folder / "ml-100k.inter").write_text("user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + rows)
+
+    @pytest.mark.parametrize(("layout", "title"), [("published", "Amélie 1 (2001)"), ("atomic", "Amélie 1")])
+    def test_films_rated_at_least_four(self, tmp_path, layout, title):
+        getattr(self, layout)(tmp_path)
+        source = ml_100k.read(tmp_path)
+        assert source.interactions.item_ids == ("1", "2", "3", "5", "6")
+        assert source.items.titles[0] == title
+        assert source.items.rows[0] == ("Comedy|Romance", 2001)
+
+    @pytest.mark.parametrize("layout", ["published", "atomic"])
+    def test_either_layout_is_found(self, tmp_path, layout):
+        assert datasets.ML_100K.locate(tmp_path) is None
+        getattr(self, layout)(tmp_path)
+        assert datasets.ML_100K.locate(tmp_path) == tmp_path
+
+    def test_a_file_cut_short_is_noticed(self, tmp_path):
+        self.published(tmp_path)
+        lines = (tmp_path / "u.data").read_text().splitlines()
+        (tmp_path / "u.data").write_text("\n".join(lines[:-1]))
+        with pytest.raises(DataError, match="5 ratings; expected the 1, 6 and 6"):
+            ml_100k.read(tmp_path)
 
 
 class TestGoodbooks:
@@ -119,6 +162,7 @@ def test_alishop_without_train_csv_is_split_3000_500_500():
     ("name", "users", "items", "clicks", "titled"),
     [
         ("ml-1m", 6_034, 3_525, 575_263, True),
+        ("ml-100k", 938, 1_447, 55_361, True),
         ("goodbooks-10k", 28_975, 9_999, 596_316, True),
         # 286,395 lines, of which one stands twice
         ("alishop-7c", 4_000, 19_809, 286_394, False),
