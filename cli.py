@@ -36,6 +36,7 @@ StoreOption = Annotated[
     Path, typer.Option("--store", envvar="MACRID_STORE", help="Folder of published versions.", show_default=True)
 ]
 Initialisation = Literal["co_clicks", "random"]
+Basis = Literal["independent", "trained"]
 Recipe = Literal["ours", "paper"]
 DEFAULT_STORE = Path("artifacts/store")
 Given = Annotated[
@@ -191,6 +192,14 @@ def train(
             help="co_clicks: concepts start from the co-click graph (default); random: as the authors do.",
         ),
     ] = None,
+    basis: Annotated[
+        Basis | None,
+        typer.Option(
+            rich_help_panel="Model",
+            help="independent: axes chosen after training so that dimensions are independent, no score changes (default); "
+            "trained: left as training left them.",
+        ),
+    ] = None,
     prior_std: Annotated[
         float | None,
         typer.Option(rich_help_panel="Model", min=1e-6, help="σ₀, the standard deviation of the prior; default 0.075."),
@@ -199,7 +208,7 @@ def train(
         Recipe,
         typer.Option(
             rich_help_panel="Training",
-            help="paper: random start, no averaging of weights, batches of 500, no early stop, as the authors' code.",
+            help="paper: random start, axes as trained, no averaging, batches of 500, no early stop, as the authors' code.",
         ),
     ] = "ours",
     averaging: Annotated[

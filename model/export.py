@@ -15,6 +15,7 @@ from scipy import sparse
 from macrid.artifacts.bundle import Bundle, BundleContents, write_bundle
 from macrid.artifacts.catalogue import write_catalogue
 from macrid.artifacts.schema import Concept, Dimension, DimensionEnd, Float32Array, Manifest
+from macrid.model.basis import independent_basis
 from macrid.model.items import Items
 from macrid.model.labelling import Vocabulary
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
@@ -36,8 +37,16 @@ class Provenance:
     metrics: Mapping[str, object]
 
 
+Basis = Literal["independent", "trained"]
+
+
 def export(
-    network: MacridVAE, training: sparse.csr_matrix, items: Items, provenance: Provenance, folder: Path
+    network: MacridVAE,
+    training: sparse.csr_matrix,
+    items: Items,
+    provenance: Provenance,
+    folder: Path,
+    basis: Basis = "independent",
 ) -> Manifest:
     """Write the bundle of a trained network.
 
@@ -47,11 +56,19 @@ def export(
         items: metadata of the M items, in the network's order.
         provenance: for the manifest.
         folder: must not exist yet.
+        basis: "independent" turns the axes as `basis.independent_basis` says, which changes no score; "trained" leaves them.
 
     Raises:
         BundleError: the folder exists, or what would be written breaks the format.
     """
     arrays = network_arrays(network, training)
+    components = sampled_components(network, training)
+    if basis == "independent":
+        axes = independent_basis(
+            arrays["item_embeddings"], arrays["concept_weights"].argmax(axis=1), arrays["popularity"]
+        )
+        arrays = turned(arrays, axes)
+        components = (components @ axes).astype(np.float32)
     with tempfile.TemporaryDirectory() as scratch:
         catalogue = Path(scratch) / "catalogue.sqlite"
         write_catalogue(
@@ -68,7 +85,7 @@ def export(
             temperature=network.config.temperature,
             arrays=arrays,
             catalogue=catalogue,
-            concepts=describe_concepts(arrays, items, sampled_components(network, training)),
+            concepts=describe_concepts(arrays, items, components),
             fitted_on=provenance.fitted_on,
             data=dict(provenance.data),
             training=dict(provenance.training),
@@ -94,6 +111,25 @@ def network_arrays(network: MacridVAE, training: sparse.csr_matrix) -> dict[str,
         "mean_bias": _array(network.output_bias[:d]),
         "popularity": np.asarray(training.sum(axis=0)).ravel().astype(np.int64),
     }
+
+
+def turned(arrays: Mapping[str, np.ndarray], axes: npt.NDArray[np.float64]) -> dict[str, np.ndarray]:
+    """The same model in other axes: everything that lives in the space of components, times an orthogonal (d, d)."""
+    items, prototypes = (_unit(arrays[name].astype(np.float64) @ axes) for name in ("item_embeddings", "prototypes"))
+    mean_weight, mean_bias = (
+        (arrays[name].astype(np.float64) @ axes).astype(np.float32) for name in ("mean_weight", "mean_bias")
+    )
+    return {
+        **arrays,
+        "item_embeddings": items,
+        "prototypes": prototypes,
+        "mean_weight": mean_weight,
+        "mean_bias": mean_bias,
+    }
+
+
+def _unit(rows: npt.NDArray[np.float64]) -> Float32Array:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
 def _array(tensor: torch.Tensor) -> Float32Array:

@@ -35,6 +35,7 @@ CONFIG_NAMES = frozenset(
 )
 PAPER_RECIPE: Mapping[str, object] = {  # what the authors' code does where our defaults differ
     "initialisation": "random",
+    "basis": "trained",
     "averaging": 0.0,
     "batch_size": 500,
     "epochs": 200,
@@ -144,7 +145,8 @@ def run(
         metrics={"test": table, "users": len(split.test.user_ids)},
     )
     items = source.items.aligned(split.item_ids)
-    return Outcome(export(trained.network, split.training, items, provenance, folder), folder, trained, table)
+    manifest = export(trained.network, split.training, items, provenance, folder, config.basis)
+    return Outcome(manifest, folder, trained, table)
 
 
 def describe_training(trained: Trained) -> dict[str, object]:

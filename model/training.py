@@ -33,6 +33,8 @@ class TrainingConfig:
         anneal_epochs: β reaches 1 (and before that `beta`) after so many epochs.
         averaging: decay per update of the exponential average of the weights, which is what is validated and kept; 0 for
             none, as the authors do. With few users it makes the choice of the epoch less a matter of luck.
+        basis: "independent" chooses the axes of the exported model after training (see basis.py), which changes no score;
+            "trained" leaves them as training did.
         initialisation: "co_clicks" starts concepts from the co-click graph (see initialisation.py), "random" as the authors do.
         seed: of everything random in training: the same seed gives the same network.
     """
@@ -46,6 +48,7 @@ class TrainingConfig:
     anneal_epochs: int = 5
     averaging: float = 0.98
     initialisation: Literal["co_clicks", "random"] = "co_clicks"
+    basis: Literal["independent", "trained"] = "independent"
     seed: int = 98765
 
 

@@ -49,6 +49,33 @@ class TestBundle:
         )
 
 
+class TestBasis:
+    def test_the_axes_are_turned_and_no_inner_product_changes(self, small_run, bundle):
+        outcome, split = small_run
+        plain = export.network_arrays(outcome.trained.network, split.training)
+        assert not np.allclose(bundle.item_embeddings, plain["item_embeddings"], atol=0.1)
+        for name in ("item_embeddings", "prototypes", "mean_weight"):
+            found, expected = (arrays[name] @ arrays["item_embeddings"].T for arrays in (vars_of(bundle), plain))
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+
+    def test_the_axes_can_be_left_as_trained(self, small_run, small_shop, tmp_path):
+        from macrid.model.items import untitled
+
+        outcome, split = small_run
+        provenance = export.Provenance("plain", "training_users", {}, {}, {})
+        folder = tmp_path / "plain"
+        export.export(
+            outcome.trained.network, split.training, untitled(split.item_ids), provenance, folder, basis="trained"
+        )
+        with Bundle.open(folder) as opened:
+            expected = export.network_arrays(outcome.trained.network, split.training)["item_embeddings"]
+            assert opened.item_embeddings.tobytes() == expected.tobytes()
+
+
+def vars_of(bundle):
+    return {name: getattr(bundle, name) for name in ("item_embeddings", "prototypes", "mean_weight")}
+
+
 class TestIndex:
     def test_its_inner_products_are_the_terms_of_the_score(self, bundle):
         index = faiss.read_index(str(bundle.index_path))
