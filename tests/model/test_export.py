@@ -1,5 +1,7 @@
 """What goes into a bundle: the network's own numbers, an index that ranks like them, and concepts that are described truly."""
 
+import contextlib
+
 import faiss
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from scipy import sparse
 from macrid.artifacts.bundle import Bundle
 from macrid.model import export
 from macrid.model.demo_shop import DEPARTMENTS, FACTORS
+from macrid.model.items import untitled
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +62,13 @@ class TestBasis:
             np.testing.assert_allclose(found, expected, atol=1e-5)
 
     def test_the_axes_can_be_left_as_trained(self, small_run, small_shop, tmp_path):
-        from macrid.model.items import untitled
-
         outcome, split = small_run
         provenance = export.Provenance("plain", "training_users", {}, {}, {})
         folder = tmp_path / "plain"
         export.export(
             outcome.trained.network, split.training, untitled(split.item_ids), provenance, folder, basis="trained"
         )
-        with Bundle.open(folder) as opened:
+        with contextlib.closing(Bundle.open(folder)) as opened:
             expected = export.network_arrays(outcome.trained.network, split.training)["item_embeddings"]
             assert opened.item_embeddings.tobytes() == expected.tobytes()
 
