@@ -6,14 +6,14 @@ read-only view of the file, whose pages all workers share.
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
 
 from macrid.artifacts.errors import BundleError
-from macrid.artifacts.schema import ARRAYS, Float32Array
+from macrid.artifacts.schema import ARRAYS, FORMAT_VERSION, Float32Array, arrays_of
 
 MAX_HEADER_BYTES = 1_000_000
 ROWS_AT_ONCE = 65_536  # invariants are checked in slices: memory stays bounded at any catalogue size
@@ -23,19 +23,20 @@ _SAFETENSORS_NAMES = {np.dtype(np.float32): "F32", np.dtype(np.int64): "I64"}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write exactly the arrays of `schema.ARRAYS`, C-contiguous and little-endian."""
+    """Write the arrays, which are some of `schema.ARRAYS`, C-contiguous and little-endian."""
     path.touch()
     mode = path.stat().st_mode
-    save_file({name: np.ascontiguousarray(arrays[name]) for name in ARRAYS}, str(path))
+    save_file({name: np.ascontiguousarray(arrays[name]) for name in ARRAYS if name in arrays}, str(path))
     path.chmod(mode)  # safetensors 0.8 makes files that only their owner may read, and the server is often someone else
 
 
-def map_arrays(path: Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+def map_arrays(path: Path, sizes: Mapping[str, int], format_version: int = FORMAT_VERSION) -> dict[str, np.ndarray]:
     """Map the file's arrays, read-only.
 
     Args:
         path: the safetensors file.
         sizes: what M, K and d are.
+        format_version: of the bundle; says which arrays there may be.
 
     Raises:
         BundleError: the header is broken, or an array is missing, surplus, or of another dtype or shape.
@@ -43,8 +44,7 @@ def map_arrays(path: Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
     """
     header, start = _header(path)
     header.pop("__metadata__", None)
-    if header.keys() != ARRAYS.keys():
-        raise BundleError(f"{path}: holds the arrays {', '.join(sorted(header))}; expected {', '.join(sorted(ARRAYS))}")
+    _check_names(header, format_version, f"{path}: holds the arrays")
     data = np.memmap(path, dtype=np.uint8, mode="r")[start:]
     spans = {name: _span(path, name, entry, sizes) for name, entry in header.items()}
     _check_spans(path, spans, len(data))
@@ -98,7 +98,7 @@ def _view(name: str, data: np.ndarray, sizes: Mapping[str, int]) -> np.ndarray:
 
 
 def _shape(name: str, sizes: Mapping[str, int]) -> list[int]:
-    return [sizes[letter] for letter in ARRAYS[name].shape]
+    return [int(letter) if letter.isdigit() else sizes[letter] for letter in ARRAYS[name].shape]
 
 
 @np.errstate(all="ignore")  # what overflows is refused, not warned of
@@ -127,17 +127,29 @@ def check_declared(arrays: Mapping[str, np.ndarray], where: str) -> dict[str, in
     Raises:
         BundleError: names the array, what it is and what was expected.
     """
-    if arrays.keys() != ARRAYS.keys():
-        raise BundleError(f"{where}: the arrays are {', '.join(sorted(arrays))}; expected {', '.join(sorted(ARRAYS))}")
+    _check_names(arrays, FORMAT_VERSION, f"{where}: the arrays are")
     sizes: dict[str, int] = {}
     for name, spec in ARRAYS.items():
+        if name not in arrays:
+            continue
         array = arrays[name]
         fits = array.dtype == spec.dtype and array.ndim == len(spec.shape) and 0 not in array.shape
-        known = tuple(sizes.setdefault(letter, size) for letter, size in zip(spec.shape, array.shape, strict=False))
+        pairs = zip(spec.shape, array.shape, strict=False)
+        known = tuple(int(letter) if letter.isdigit() else sizes.setdefault(letter, size) for letter, size in pairs)
         if not fits or array.shape != known:
             expected = f"{np.dtype(spec.dtype)} of shape ({', '.join(spec.shape)}) with {sizes}"
             raise BundleError(f"{where}: array {name} is {array.dtype} of shape {array.shape}, expected {expected}")
     return sizes
+
+
+def _check_names(names: Iterable[str], format_version: int, found: str) -> None:
+    """Every array that must be there is, and none that may not be."""
+    specs, names = arrays_of(format_version), set(names)
+    required = {name for name, spec in specs.items() if not spec.optional}
+    if not required <= names <= specs.keys():
+        spare = ", ".join(sorted(specs.keys() - required))
+        expected = ", ".join(sorted(required)) + (f" and, if at all, {spare}" if spare else "")
+        raise BundleError(f"{found} {', '.join(sorted(names))}; expected {expected}")
 
 
 def _check_rows(

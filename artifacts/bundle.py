@@ -22,7 +22,7 @@ class BundleContents:
     """What a writer provides; see `schema.Manifest` for the fields that go there.
 
     Attributes:
-        arrays: exactly those of `schema.ARRAYS`.
+        arrays: those of `schema.ARRAYS`; the optional ones may be absent.
         catalogue: a finished catalogue file, which is copied.
         index_bytes: a serialized FAISS index over the items by concept, or None.
     """
@@ -57,6 +57,7 @@ class Bundle:
     mean_weight: Float32Array
     mean_bias: Float32Array
     popularity: Int64Array
+    item_places: Float32Array | None = None  # a bundle without has no map
 
     @staticmethod
     def open(folder: Path, *, verify: bool = True) -> "Bundle":
@@ -75,7 +76,8 @@ class Bundle:
         if verify:
             check_files(folder, manifest)
         embeddings = folder / schema.EMBEDDINGS_FILE
-        arrays = map_arrays(embeddings, {"M": manifest.items, "K": manifest.concepts, "d": manifest.dimensions})
+        sizes = {"M": manifest.items, "K": manifest.concepts, "d": manifest.dimensions}
+        arrays = map_arrays(embeddings, sizes, manifest.format_version)
         concepts = read_concepts(folder / schema.CONCEPTS_FILE, manifest.concepts, manifest.dimensions)
         if verify:
             check_arrays(arrays, manifest.temperature, str(embeddings))

@@ -225,6 +225,16 @@ class Catalogue:
             )
             return dict(found.fetchall())
 
+    def item_ids(self, indices: Sequence[int]) -> list[str]:
+        """The ids of these rows, which must be there, in this order."""
+        with self._query() as connection:
+            rows = connection.execute(
+                "SELECT item_index, item_id FROM items WHERE item_index IN (SELECT value FROM json_each(?))",
+                (json.dumps([int(index) for index in indices]),),
+            )
+            found = dict(rows.fetchall())
+        return [found[int(index)] for index in indices]
+
     def item(self, index: int) -> CatalogueItem:
         """The item of one row.
 

@@ -110,8 +110,9 @@ def _check_file(path: Path, entry: FileEntry) -> None:
 
 def _checked(raw: object, where: str) -> Manifest:
     version = raw.get("format_version") if isinstance(raw, dict) else None
-    if version != schema.FORMAT_VERSION or type(version) is not int:
-        raise BundleError(f"{where}: format_version is {version!r:.80}, expected {schema.FORMAT_VERSION}")
+    if version not in schema.READABLE_VERSIONS or type(version) is not int:
+        known = " or ".join(map(str, schema.READABLE_VERSIONS))
+        raise BundleError(f"{where}: format_version is {version!r:.80}, expected {known}")
     manifest = from_json(Manifest, raw, where)
     check_name(manifest.name, where)
     for name in ("items", "concepts", "dimensions", "temperature"):

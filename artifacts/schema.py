@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # what is written
+READABLE_VERSIONS = (1, 2)
 
 MANIFEST_FILE = "manifest.json"
 EMBEDDINGS_FILE = "embeddings.safetensors"
@@ -26,8 +27,10 @@ class ArraySpec:
     """One array of `embeddings.safetensors`: dtype, and shape in the glossary's letters (M items, K concepts, d dimensions)."""
 
     dtype: type[np.generic]
-    shape: tuple[Literal["M", "K", "d"], ...]
+    shape: tuple[Literal["M", "K", "d", "2"], ...]  # "2" is the number
     meaning: str
+    since: int = 1  # the format version that brought it
+    optional: bool = False
 
 
 ARRAYS: dict[str, ArraySpec] = {
@@ -45,7 +48,15 @@ ARRAYS: dict[str, ArraySpec] = {
     ),
     "mean_bias": ArraySpec(np.float32, ("d",), "see mean_weight"),
     "popularity": ArraySpec(np.int64, ("M",), "how many training users have the item"),
+    "item_places": ArraySpec(
+        np.float32, ("M", "2"), "where the items lie on a map: near ones are alike", since=2, optional=True
+    ),
 }
+
+
+def arrays_of(format_version: int) -> dict[str, ArraySpec]:
+    """The arrays that a bundle of a format version may hold."""
+    return {name: spec for name, spec in ARRAYS.items() if spec.since <= format_version}
 
 
 @dataclass(frozen=True)

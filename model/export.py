@@ -19,11 +19,13 @@ from macrid.model.basis import independent_basis
 from macrid.model.items import Items
 from macrid.model.labelling import Vocabulary
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
+from macrid.model.projection import item_places
 
 CONCEPT_EXEMPLARS = 12
 END_EXEMPLARS = 3
 SUREST_SHARE = 0.1  # exemplars are the most popular among this share of a concept's surest items
 USERS_FOR_IMPORTANCE = 5_000
+MAP_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def export(
         contents = BundleContents(
             name=provenance.name,
             temperature=network.config.temperature,
-            arrays=arrays,
+            arrays={**arrays, "item_places": item_places(arrays["item_embeddings"], np.random.default_rng(MAP_SEED))},
             catalogue=catalogue,
             concepts=describe_concepts(arrays, items, components),
             fitted_on=provenance.fitted_on,

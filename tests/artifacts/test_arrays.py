@@ -134,7 +134,17 @@ class TestInvariants:
     def test_good_arrays_pass_and_tell_their_sizes(self, arrays):
         assert check_arrays(arrays, 0.1, "here") == SIZES
 
-    @pytest.mark.parametrize("name", ARRAYS)
+    def test_without_places_there_is_no_map_and_all_else_holds(self, tmp_path, arrays):
+        del arrays["item_places"]
+        assert check_arrays(arrays, 0.1, "here") == SIZES
+        write_arrays(tmp_path / "embeddings.safetensors", arrays)
+        assert map_arrays(tmp_path / "embeddings.safetensors", SIZES).keys() == arrays.keys()
+
+    def test_places_are_refused_in_a_format_that_knows_none(self, path):
+        with pytest.raises(BundleError, match=r"holds the arrays .*item_places.*; expected .*prototypes$"):
+            map_arrays(path, SIZES, format_version=1)
+
+    @pytest.mark.parametrize("name", [name for name, spec in ARRAYS.items() if not spec.optional])
     def test_a_missing_array_is_refused(self, arrays, name):
         del arrays[name]
         with pytest.raises(BundleError, match="here: the arrays are .*; expected .*" + name):

@@ -1,6 +1,6 @@
 """Bundles of every format version that was ever released must load for ever, and say what they said then.
 
-`tests/golden/format-1` was written once, by the first release that had format 1, and is never written again: a change that
+`tests/golden/format-N` was written once, by the first release that had format N, and is never written again: a change that
 makes this test fail needs a new FORMAT_VERSION, a reader that still knows the old one, and a golden bundle of its own.
 """
 
@@ -19,6 +19,13 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 @pytest.fixture(scope="module")
 def bundle():
     opened = Bundle.open(GOLDEN / "format-1")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def placed():
+    opened = Bundle.open(GOLDEN / "format-2")
     yield opened
     opened.close()
 
@@ -70,3 +77,19 @@ class TestFormat1:
 
     def test_it_can_be_published(self, tmp_path):
         assert Store(tmp_path).publish(GOLDEN / "format-1") == "golden-3da692394a14"
+
+    def test_it_has_no_places(self, bundle):
+        assert bundle.item_places is None
+
+
+class TestFormat2:
+    def test_its_version_is_computed_as_it_was(self, placed):
+        assert placed.manifest.model_version == "golden-e29a0580df51"
+        assert (placed.manifest.items, placed.manifest.concepts, placed.manifest.dimensions) == (24, 3, 6)
+
+    def test_its_places_are_what_they_were(self, placed):
+        assert placed.item_places.shape == (24, 2)
+        np.testing.assert_allclose(placed.item_places[0], [0.093386963, 0.424574345], rtol=1e-6)
+
+    def test_it_can_be_published(self, tmp_path):
+        assert Store(tmp_path).publish(GOLDEN / "format-2") == "golden-e29a0580df51"

@@ -51,6 +51,15 @@ class TestBundle:
             manifest.metrics["test"]["MacridVAE"]["ndcg@100"]["mean"] == outcome.table["MacridVAE"]["ndcg@100"]["mean"]
         )
 
+    def test_every_item_has_a_place_on_the_map_beside_its_like(self, bundle):
+        places, concepts = bundle.item_places, bundle.concept_weights.argmax(axis=1)
+        assert places.shape == (bundle.manifest.items, 2)
+        distances = np.linalg.norm(places[:, None] - places[None], axis=2)
+        np.fill_diagonal(distances, np.inf)
+        beside_its_like = (concepts[distances.argmin(axis=1)] == concepts).mean()
+        by_chance = np.square(np.bincount(concepts) / len(concepts)).sum()
+        assert beside_its_like > (1 + by_chance) / 2
+
 
 class TestBasis:
     def test_the_axes_are_turned_and_no_inner_product_changes(self, small_run, bundle):

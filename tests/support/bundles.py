@@ -31,6 +31,7 @@ def random_arrays(rng, *, items, concepts, dimensions, temperature=TEMPERATURE):
         "mean_weight": np.eye(dimensions) + 0.1 * rng.normal(size=(dimensions, dimensions)),
         "mean_bias": 0.01 * rng.normal(size=dimensions),
     }
+    arrays["item_places"] = item_embeddings[:, [0, -1]]
     arrays = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
     return {**arrays, "popularity": rng.integers(1, 500, size=items)}
 
