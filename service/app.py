@@ -18,7 +18,7 @@ from macrid.service.page import mount_page
 from macrid.service.problems import UnforeseenErrors, install_error_handlers
 from macrid.service.recommender import Limits
 from macrid.service.reload import Reloader
-from macrid.service.routes import concepts, controls, items, operations, recommend, walks
+from macrid.service.routes import concepts, controls, items, map, operations, recommend, walks
 from macrid.service.settings import Settings
 
 # Smaller answers fit one packet anyway; level 5 costs half the time of level 9 for a few per cent more bytes.
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     install_error_handlers(app)
     install_not_modified(app)
-    for room in (recommend, walks, controls, items, concepts, operations):
+    for room in (recommend, walks, controls, items, concepts, map, operations):
         app.include_router(room.router)
     mount_page(app)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

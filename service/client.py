@@ -33,12 +33,16 @@ from macrid.service.schemas import (
     EncodeRequest,
     ItemDetail,
     ItemsFound,
+    ItemsOnMap,
     ItemsQuery,
+    MapQuery,
+    MapRequest,
     Problem,
     Recommendations,
     RecommendRequest,
     SimilarItems,
     SimilarQuery,
+    UserOnMap,
     Version,
     WalkAnswer,
     WalkQuery,
@@ -184,6 +188,8 @@ class Operations:
     walk = get_of(walk_path, WalkQuery, WalkAnswer, "Walk from an item along one dimension.")
     concepts = get("/concepts", Nothing, Concepts, "Return all concepts.")
     concept = get_of(concept_path, Nothing, ConceptDetail, "Return a concept with its dimensions.")
+    map = get("/map", MapQuery, ItemsOnMap, "Return where items lie on the map; `points()` of the answer unpacks it.")
+    place_on_map = post("/map", MapRequest, UserOnMap, "Return where a user's components are drawn on the map.")
     version = get("/version", Nothing, Version, "Return what runs there and which model it serves.")
 
 

@@ -26,6 +26,7 @@ TAGS = [
     {"name": "Users", "description": "What to recommend to a user, and why: from a history of clicks."},
     {"name": "Items", "description": "The catalogue, and what the model knows of each item."},
     {"name": "Concepts", "description": "The groups of items that the model found, and their dimensions."},
+    {"name": "Map", "description": "Where items lie, and where a user stands among them."},
     {"name": "Operations", "description": "Health, readiness and versions."},
 ]
 
@@ -33,7 +34,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 # Errors that operations share: status, name in the document, meaning.
 SHARED = {
-    404: ("NotFound", "There is no such item, concept, dimension or picture."),
+    404: ("NotFound", "There is no such item, concept, dimension, picture or map."),
     409: ("OtherModel", "The request was made for a `model_version` that is not served."),
     413: ("TooLarge", "The body, the history or the list of excluded items is larger than this server accepts."),
     415: ("NotJson", "The body is not declared as JSON."),

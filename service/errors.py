@@ -5,7 +5,8 @@
     │   ├── UnknownItemError
     │   ├── UnknownConceptError
     │   ├── UnknownDimensionError
-    │   └── NoPictureError
+    │   ├── NoPictureError
+    │   └── NoMapError
     ├── OtherModelError       409   the request was made for a model version that is not served
     ├── TooLargeError         413   the request is larger than the settings allow
     ├── MediaTypeError        415   the body is not declared as JSON
@@ -76,6 +77,18 @@ class NoPictureError(NotFoundError):
 
     def __init__(self, item_id: str) -> None:
         super().__init__(f"the catalogue holds no picture of the item {shortened(item_id)!r}")
+
+
+class NoMapError(NotFoundError):
+    """The bundle holds no places of its items."""
+
+    kind = "no-map"
+    title = "No map"
+
+    def __init__(self, model_version: str) -> None:
+        super().__init__(
+            f"the model {model_version} was written without places of its items; train it again to get a map"
+        )
 
 
 class OtherModelError(ServiceError):

@@ -3,6 +3,7 @@
 recommend, encode, walk, controls about a user, from a history
 item, similar, walk, search       about items
 concepts, concept                 about concepts
+map, place_user                   where items lie, and a user among them
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from macrid.service.controls import find_controls
 from macrid.service.encoder import Encoding
 from macrid.service.errors import (
     InvalidError,
+    NoMapError,
     NoPictureError,
     OtherModelError,
     Place,
@@ -25,6 +27,7 @@ from macrid.service.errors import (
     UnknownItemError,
 )
 from macrid.service.loaded_model import LoadedModel
+from macrid.service.map import ItemMap, items_on_map, user_on_map
 from macrid.service.presentation import (
     component_fields,
     concept_dimensions,
@@ -52,7 +55,10 @@ from macrid.service.schemas import (
     EncodedComponent,
     ItemDetail,
     ItemsFound,
+    ItemsOnMap,
     ItemsQuery,
+    MapQuery,
+    MapRequest,
     RankerUsed,
     RankingUsed,
     Recommendations,
@@ -61,6 +67,7 @@ from macrid.service.schemas import (
     SimilarItems,
     Steering,
     TurnableComponent,
+    UserOnMap,
     WalkAnswer,
     WalkQuery,
     WalkRequest,
@@ -114,6 +121,8 @@ class Recommender:
         """Take a model and the limits of a request."""
         self.model = model
         self._limits = limits
+        places = model.bundle.item_places
+        self._map = None if places is None else ItemMap(model, places)
 
     @property
     def version(self) -> str:
@@ -310,7 +319,38 @@ class Recommender:
             }
         )
 
+    # The map
+
+    def map(self, query: MapQuery) -> ItemsOnMap:
+        """Return where items lie, and each concept's prototype among them.
+
+        Raises:
+            NoMapError: the bundle holds no places.
+        """
+        return items_on_map(self._chart(), query.limit)
+
+    def place_user(self, request: MapRequest) -> UserOnMap:
+        """Return where a user's components are drawn, and the items they come from; none when no id is known.
+
+        Raises:
+            NoMapError: the bundle holds no places.
+            OtherModelError: the request was made for another model version.
+            TooLargeError: the history, or what is liked or disliked, is longer than the limits allow.
+            InvalidError: a wish to steer cannot be understood, see `plan_steering`.
+        """
+        chart = self._chart()
+        self._check_made_for(request.model_version)
+        history, unknown = self._look_up_history(request.history)
+        self._check_length("liked", request.liked, self._limits.max_history)
+        self._check_length("disliked", request.disliked, self._limits.max_history)
+        return user_on_map(chart, request, history, unknown)
+
     # Shared by several
+
+    def _chart(self) -> ItemMap:
+        if self._map is None:
+            raise NoMapError(self.version)
+        return self._map
 
     def _recommend_steered(
         self, request: RecommendRequest, history: Int64Array, excluded: Int64Array, unknown: list[str]

@@ -17,6 +17,16 @@ from macrid.service.schemas.items import (
     SimilarQuery,
     TopDimension,
 )
+from macrid.service.schemas.map import (
+    ItemsOnMap,
+    MapQuery,
+    MapRequest,
+    Place,
+    PlacedComponent,
+    PlacedConcept,
+    PlacedItem,
+    UserOnMap,
+)
 from macrid.service.schemas.operations import Health, LoadedVersion, Readiness, RefusedVersion, Version
 from macrid.service.schemas.problems import FieldError, Problem
 from macrid.service.schemas.ranges import BoundedRange, Range
@@ -79,9 +89,16 @@ __all__ = [
     "ItemSummary",
     "ItemThatLeft",
     "ItemsFound",
+    "ItemsOnMap",
     "ItemsQuery",
     "LoadedVersion",
+    "MapQuery",
+    "MapRequest",
     "Part",
+    "Place",
+    "PlacedComponent",
+    "PlacedConcept",
+    "PlacedItem",
     "Problem",
     "Range",
     "RankedItem",
@@ -100,6 +117,7 @@ __all__ = [
     "Steering",
     "TopDimension",
     "TurnableComponent",
+    "UserOnMap",
     "Version",
     "WalkAnswer",
     "WalkQuery",

@@ -149,6 +149,8 @@ class TestOperations:
             ("item", ("item-9",), {}, "GET", "/items/item-9", None),
             ("similar", ("item-9",), {"n": 2}, "GET", "/items/item-9/similar?n=2", None),
             ("walk", ("item-9",), {"dim": 2, "steps": 3}, "GET", "/items/item-9/walk?dim=2&steps=3", None),
+            ("map", (), {"limit": 9}, "GET", "/map?limit=9", None),
+            ("place_on_map", (), {"history": ["item-9"]}, "POST", "/map", {"history": ["item-9"]}),
             ("concepts", (), {}, "GET", "/concepts", None),
             ("concept", (1,), {}, "GET", "/concepts/1", None),
             ("version", (), {}, "GET", "/version", None),

@@ -33,8 +33,8 @@ class TestOpenapiFile:
     def test_every_route_is_in_it(self):
         assert sorted(DOCUMENT["paths"]) == [
             "/concepts", "/concepts/{concept}", "/controls", "/encode", "/healthz", "/items", "/items/{item_id}",
-            "/items/{item_id}/picture", "/items/{item_id}/similar", "/items/{item_id}/walk", "/readyz", "/recommend",
-            "/version", "/walk",
+            "/items/{item_id}/picture", "/items/{item_id}/similar", "/items/{item_id}/walk", "/map", "/readyz",
+            "/recommend", "/version", "/walk",
         ]  # fmt: skip
 
 
@@ -50,7 +50,7 @@ class TestEveryOperation:
         responses = DOCUMENT["paths"][path][method]["responses"]
         expected = {"503"} if path not in ("/healthz", "/version") else set()
         expected |= {"422"} if "parameters" in DOCUMENT["paths"][path][method] or method == "post" else set()
-        expected |= {"404"} if "{" in path or path == "/walk" else set()
+        expected |= {"404"} if "{" in path or path in ("/walk", "/map") else set()
         expected |= {"409", "413", "415"} if method == "post" else set()
         assert {status for status in responses if status >= "400"} == expected
         for status in expected:
