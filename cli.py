@@ -1,5 +1,6 @@
 """The one command, `macrid`: subcommands that parse and call. Heavy imports happen inside the subcommand that needs them."""
 
+import json
 import socket
 import sys
 from collections.abc import Iterator
@@ -351,6 +352,64 @@ def _print_table(table: dict[str, dict[str, dict[str, float]]], users: int) -> N
         )
     console.print(out)
     console.print(f"mean ± standard error over {users:,} held-out test users")
+
+
+@app.command()
+def analyse(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle's folder; default: the store's current version.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Where the clicks are now: a folder of a data set, or a file.")
+    ] = None,
+    category: Annotated[
+        str | None,
+        typer.Option(
+            help="Item column to compare the concepts with; default: the one that groups items into the fewest."
+        ),
+    ] = None,
+    factors: Annotated[
+        str | None, typer.Option(metavar="A,B,C", help="Numeric item columns as factors; default: all that vary.")
+    ] = None,
+    starts: Annotated[
+        int, typer.Option(min=0, help="Items to walk from for each category and factor; 0 for no walks.")
+    ] = 50,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of shuffles, halves and samples.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
+) -> None:
+    """Measure what a bundle learnt: concepts against categories, independence, and factors against dimensions.
+
+    docs/analysis.md defines every measure. What needs the clicks is left out, with a word, where they cannot be read again.
+    """
+    from macrid.artifacts.bundle import Bundle
+    from macrid.artifacts.store import Store
+
+    pipeline = _trainer()
+    from macrid.model.analysis.analysis import Options
+    from macrid.model.analysis.analysis import analyse as measure
+    from macrid.model.analysis.tables import tables
+    from macrid.model.analysis.walks import walker_over
+    from macrid.service.walk import walk
+
+    opened = Bundle.open(bundle) if bundle else Store(store).open_current()
+    split, reason = pipeline.split_if_there(opened, folder)
+    named = None if factors is None else tuple(name.strip() for name in factors.split(",") if name.strip())
+    options = Options(category=category, factors=named, starts=starts, seed=seed)
+    found = measure(opened, options, split=split, no_split=reason, walker=walker_over(opened, walk) if starts else None)
+    console.print(f"{found.model_version}, fitted on {found.fitted_on.replace('_', ' ')}, seed {seed}")
+    for table in tables(found):
+        console.print()
+        console.print(table)
+    for reason in found.left_out:
+        console.print(f"\n[yellow]left out:[/] {escape(reason)}")
+    if json_file is not None:
+        _write_json(json_file, found.plain())
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    console.print(f"\nwritten to {escape(str(path))}")
 
 
 @app.command()

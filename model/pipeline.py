@@ -209,6 +209,20 @@ def split_of(bundle: Bundle, start: Path | None = None) -> Split:
     return strong_generalization(source, held_out_users=held_out_users, seed=seed)
 
 
+def split_if_there(bundle: Bundle, start: Path | None = None) -> tuple[Split | None, str]:
+    """`split_of`, or None and the reason where the data cannot be read again and nobody said where it is.
+
+    Raises:
+        DataError: `start` is given and is not the data.
+    """
+    try:
+        return split_of(bundle, start), ""
+    except DataError as error:
+        if start is not None:
+            raise
+        return None, str(error)
+
+
 def _read_again(origin: str, settings: object, start: Path | None) -> Interactions:
     if origin in datasets.ALL:
         return datasets.ALL[origin].load(start).interactions

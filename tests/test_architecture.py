@@ -1,5 +1,6 @@
 """The layers hold at run time too, and the documents say what is there."""
 
+import dataclasses
 import importlib
 import re
 import subprocess
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from macrid.model.analysis.factors import Dci
+from macrid.model.analysis.partition import Agreement, ConceptUse
+from macrid.model.analysis.walks import Movement
 from macrid.service.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -67,6 +71,12 @@ class TestDocuments:
         text = (ROOT / "README.md").read_text()
         for name, field in Settings.model_fields.items():
             assert f"| {field.description} | `MACRID_{name.upper()}` | `{field.default}` |" in text
+
+    @pytest.mark.parametrize("kind", [Agreement, ConceptUse, Dci, Movement])
+    def test_every_measure_is_defined(self, kind):
+        text = (ROOT / "docs" / "analysis.md").read_text()
+        for field in dataclasses.fields(kind):
+            assert field.name in ("items", "categories", "sizes") or f"| `{field.name}` |" in text
 
     def test_every_link_to_a_file_leads_somewhere(self):
         for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "artifacts" / "README.md"]:

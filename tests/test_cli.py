@@ -1,5 +1,6 @@
 """The command line as a user meets it: in a process of its own, in a folder of its own."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ COMMANDS = (
     ["data", "prepare"],
     ["train"],
     ["evaluate"],
+    ["analyse"],
     ["publish"],
     ["roll-back"],
     ["serve"],
@@ -48,6 +50,12 @@ class TestOwnData:
         assert "EASE" in said
         assert Store(tmp_path / "store").current().startswith("my-shop-")
         assert "MacridVAE" in macrid("evaluate", "--store", "store", cwd=tmp_path)
+        said = macrid("analyse", "--store", "store", "--json", "figures.json", cwd=tmp_path)
+        assert "NMI with department (7 values, 280 items)" in said
+        assert "users, all components" in said
+        assert json.loads((tmp_path / "figures.json").read_text())["category"]["column"] == "department"
+        said = macrid("analyse", "--store", "store", "--category", "colour", cwd=tmp_path, expect=2)
+        assert "no item column 'colour'; the columns are 'department' (text)" in said
 
     def test_columns_can_be_named_and_ratings_cut(self, tmp_path):
         rows = [f"u{u}\ti{(u * 7 + at * (1 + u % 3)) % 40}\t{1 + at % 5}" for u in range(60) for at in range(20)]

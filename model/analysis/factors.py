@@ -114,9 +114,11 @@ def _gap(binned: Sequence[npt.NDArray[np.int64]], factor: npt.NDArray[np.int64])
 
 
 def _bin(values: npt.NDArray[np.floating], bins: int) -> npt.NDArray[np.int64]:
-    """Number of the quantile each value lies in; equal values share a bin."""
+    """Number of the quantile each value lies in; equal values share a bin, and two different ones are always told apart."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, values, side="left").astype(np.int64)
+    if edges[0] == values.max():  # nearly all are the largest
+        return np.asarray(values == values.max(), dtype=np.int64)
+    return np.asarray(np.searchsorted(edges, values, side="left"), dtype=np.int64)
 
 
 @dataclass(frozen=True)

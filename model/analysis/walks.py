@@ -9,10 +9,12 @@ How to walk is handed in: the server owns the walk, and the trainer never import
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from macrid.artifacts.bundle import Bundle
 from macrid.model.analysis.factors import rank_correlations
 
 FloatArray = npt.NDArray[np.float64]
@@ -20,6 +22,38 @@ IntArray = npt.NDArray[np.int64]
 
 Walker = Callable[[int, int, IntArray], Sequence[int]]
 """(start item, dimension, items that may appear) -> the items of a walk, coordinates rising."""
+
+STEPS = 7  # as many as the page shows
+BEAM = 32
+
+
+def walker_over(bundle: Bundle, walk: Callable[..., Any]) -> Walker:
+    """Walk as the server does over a bundle's items.
+
+    Args:
+        bundle: an opened one.
+        walk: the server's own `service.walk.walk`.
+    """
+    main_concepts = bundle.concept_weights.argmax(axis=1)
+    members = [np.flatnonzero(main_concepts == k) for k in range(bundle.manifest.concepts)]
+
+    def along(start: int, dim: int, allowed: IntArray) -> list[int]:
+        concept = int(main_concepts[start])
+        found = walk(
+            bundle.item_embeddings[start],
+            dim,
+            concept=concept,
+            prototypes=bundle.prototypes,
+            item_embeddings=bundle.item_embeddings,
+            members=members[concept],
+            candidates=np.intersect1d(members[concept], allowed),
+            steps=STEPS,
+            beam=BEAM,
+            gamma=None,
+        )
+        return [int(step.item) for step in found.steps]
+
+    return along
 
 
 @dataclass(frozen=True)

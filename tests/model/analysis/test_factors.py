@@ -100,6 +100,11 @@ class TestGap:
         codes = np.column_stack([flag[:, 0], np.repeat([0.0, 1.0], 100)]).astype(np.float32)
         assert mutual_information_gap(codes, flag) == pytest.approx(1)
 
+    def test_a_factor_that_is_nearly_always_the_same_can_be_told(self):
+        flag = np.repeat([0.0, 1.0], [10, 190])[:, None]
+        codes = np.column_stack([flag[:, 0], np.tile([0.0, 1.0], 100)]).astype(np.float32)
+        assert mutual_information_gap(codes, flag) == pytest.approx(1)
+
     def test_the_number_of_bins_grows_with_the_items_within_bounds(self):
         assert [bins_for(n) for n in (3, 125, 300, 10_000)] == [2, 5, 7, 20]
 
