@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,11 @@ QUIET = [
 ]
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve a bundle on a free port of this machine."""
-    root = tmp_path_factory.mktemp("browser")
-    Store(root / "store").publish(make_bundle(root / "bundle"))
-    app = create_app(Settings(store=root / "store"))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none"))
+@contextmanager
+def serve(store: Path) -> Iterator[str]:
+    """Serve a store on a free port of this machine; yields its address."""
+    config = uvicorn.Config(create_app(Settings(store=store)), host="127.0.0.1", port=0, log_level="warning", ws="none")
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -43,6 +42,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
     server.should_exit = True
     thread.join(timeout=5)
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A small generated bundle, served."""
+    root = tmp_path_factory.mktemp("browser")
+    Store(root / "store").publish(make_bundle(root / "bundle"))
+    with serve(root / "store") as address:
+        yield address
 
 
 @pytest.fixture(

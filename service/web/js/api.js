@@ -19,6 +19,8 @@ export const getSimilar = (abort, itemId, n) => call(abort, "GET", `${itemPath(i
 export const getWalk = (abort, itemId, dim) => call(abort, "GET", `${itemPath(itemId)}/walk?dim=${dim}`);
 export const getConcepts = (abort) => call(abort, "GET", "concepts");
 export const getConcept = (abort, concept) => call(abort, "GET", `concepts/${concept}`);
+export const getMap = (abort) => call(abort, "GET", "map");
+export const placeOnMap = (abort, fields) => call(abort, "POST", "map", fields);
 export const getVersion = (abort) => call(abort, "GET", "version");
 
 /** An `image` of the API as an address for the browser: the service's own pictures are named from its root. */

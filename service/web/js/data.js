@@ -1,13 +1,14 @@
 /** What the page has loaded for the visitor's choice, and the effects that keep the two together. */
 import { computed, effect } from "../vendor/signals.js";
-import { findItems, getConcept, getConcepts, getControls, getItem, getSimilar, getVersion, getWalk } from "./api.js";
-import { modelVersion, recommend } from "./api.js";
+import { findItems, getConcept, getConcepts, getControls, getItem, getMap, getSimilar, getVersion, getWalk } from "./api.js";
+import { modelVersion, placeOnMap, recommend } from "./api.js";
 import { knownItems, learn, remember } from "./catalogue.js";
 import { dropOutdated } from "./control.js";
 import { firstOffer } from "./dimensions.js";
+import { chartOf } from "./map/chart.js";
 import { createResource } from "./resource.js";
 import { findSpecimens } from "./specimens.js";
-import { amount, history, introduced, opened, PAGE, query, sliding, steeredFor, steering, view } from "./state.js";
+import { amount, history, introduced, opened, PAGE, query, settled, sliding, steeredFor, steering, trail, view } from "./state.js";
 import { isSteered, evidence, requestFields } from "./steering.js";
 
 const POPULAR = 12;
@@ -36,11 +37,18 @@ export const item = createResource(async (abort, itemId) => {
 });
 export const concept = createResource(getConcept);
 export const similar = createResource((abort, itemId) => remembered(getSimilar(abort, itemId, SIMILAR)));
-export const walk = createResource(async (abort, itemId, dim) => {
-  const answer = await getWalk(abort, itemId, dim);
-  remember(answer.steps.map((step) => step.item));
-  return answer;
+export const walk = createResource(walked);
+/** All items as points, and where the visitor's components lie among them. */
+export const chart = createResource(async (abort) => chartOf(await getMap(abort)));
+export const placed = createResource((abort, ids, { turns, liked, disliked }) => {
+  const made = turns.length ? { adjust: turns, model_version: steeredFor.peek() } : {};
+  return placeOnMap(abort, { history: ids, liked, disliked, ...made });
 });
+/** The walk that the map draws. */
+export const path = createResource(walked);
+/** Items pointed at on the map. */
+export const pointedAt = createResource(learn, { delay: 40 });
+export const caughtItems = createResource(learn);
 export const specimens = createResource(findSpecimens);
 export const version = createResource(getVersion);
 
@@ -90,6 +98,7 @@ let controlled = null;
 
 /** Starts loading, now and whenever the choice changes. */
 export function keepLoaded() {
+  keepMapLoaded();
   effect(() => {
     const asked = [history.value, amount.value, steering.value];
     if (!history.value.length) recommendation.reset();
@@ -137,6 +146,34 @@ export function keepLoaded() {
     const wanted = introduced.value && conceptList.value.length > 0;
     if (wanted && specimens.state.peek().status === "idle") specimens.request(conceptList.value);
   });
+}
+
+/** What the map shows is loaded when it is looked at. */
+function keepMapLoaded() {
+  const shown = computed(() => view.value === "map");
+  effect(() => {
+    const { status, data } = walk.state.value;
+    if (status === "ready" && data.steps.length) trail.value = { itemId: data.item.item_id, dim: data.dim };
+  });
+  effect(() => {
+    if (!shown.value || !trail.value) path.reset();
+    else path.request(trail.value.itemId, trail.value.dim);
+  });
+  effect(() => {
+    if (!shown.value || !history.value.length) placed.reset();
+    else placed.request(history.value, settled.value);
+  });
+  effect(() => {
+    const { status, data } = chart.state.value;
+    const replaced = status === "ready" && modelVersion.value !== data.version;
+    if (shown.value && (status === "idle" || replaced)) chart.request();
+  });
+}
+
+async function walked(abort, itemId, dim) {
+  const answer = await getWalk(abort, itemId, dim);
+  remember(answer.steps.map((step) => step.item));
+  return answer;
 }
 
 export function searchFor(text, limit) {

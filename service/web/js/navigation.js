@@ -2,7 +2,7 @@
 import { batch } from "../vendor/signals.js";
 import { modelVersion } from "./api.js";
 import { amount, depth, dropped, future, history, introduced, linkedModel, opened, PAGE, past, query } from "./state.js";
-import { settled, sliding, spotlight, steeredFor, steering, view } from "./state.js";
+import { settled, sliding, spotlight, steeredFor, steering, trail, view } from "./state.js";
 import { UNSTEERED } from "./steering.js";
 import { formatFragment, parseFragment } from "./url.js";
 
@@ -64,11 +64,30 @@ export function followAddress() {
   window.addEventListener("popstate", read);
 }
 
+/** Several items at once, as one step. */
+export function addToHistory(itemIds) {
+  changeHistory([...new Set([...history.peek(), ...itemIds])]);
+}
+
+/** The map, with a walk drawn on it. */
+export function showOnMap(itemId, dim) {
+  batch(() => {
+    opened.value = null;
+    trail.value = { itemId, dim };
+  });
+  show("map");
+}
+
+export function forgetTrail() {
+  trail.value = null;
+  writeAddress("replace");
+}
+
 /** A list cannot outlive its history: without one the visitor is back at finding. */
 function changeHistory(ids, nextView = view.peek()) {
   batch(() => {
     history.value = ids;
-    view.value = ids.length ? nextView : "find";
+    view.value = ids.length || nextView === "map" ? nextView : "find";
     if (!ids.length && nextView === "list") introduced.value = true;
     linkedModel.value = null;
     dropped.value = false;
@@ -86,6 +105,7 @@ function apply(place, nextDepth) {
     introduced.value = place.history.length === 0;
     opened.value = place.opened;
     depth.value = nextDepth;
+    if (place.view === "map") trail.value = place.trail;
     linkedModel.value = place.model;
     dropped.value = false;
     takeOver(place.steering, place.model);
@@ -112,7 +132,7 @@ function takeOver(nextSteering, model) {
 export function writeAddress(how) {
   const model = (dropped.peek() ? null : linkedModel.peek()) ?? modelVersion.peek();
   const chosen = { history: history.peek(), view: view.peek(), opened: opened.peek(), steering: settled.peek() };
-  const fragment = formatFragment({ ...chosen, model });
+  const fragment = formatFragment({ ...chosen, model, trail: trail.peek() });
   const state = { depth: depth.peek() };
   const address = location.pathname + location.search + (fragment === "#" ? "" : fragment);
   if (how === "push") window.history.pushState(state, "", address);

@@ -11,11 +11,14 @@ export const MOST = 240;
 /** Item ids, in the order they were clicked. @type {import("../vendor/signals.js").Signal<string[]>} */
 export const history = signal([]);
 
-/** Which of the two views is shown: "find" items, or the "list" made for the history. */
+/** Which view is shown: "find" items, the "list" made for the history, or the "map" of all items. */
 export const view = signal("find");
 
 /** The item in the drawer and the dimension it is walked along (null: not chosen yet), or null. */
 export const opened = signal(null);
+
+/** The walk that the map draws as a path: {itemId, dim}, or null. */
+export const trail = signal(null);
 
 /** How many items were opened one from another since the drawer opened. */
 export const depth = signal(0);

@@ -1,23 +1,24 @@
 /**
  * The shareable part of the address. It is the fragment, so a history stays in the browser and out of server logs:
- * `#i=bag-0042&i=lamp-0007&w=2:0.5&t=2:17:0.82&x=bag-0100&m=demo-shop-3fa9…&v=find&item=bag-0042&dim=17`.
+ * `#i=bag-0042&i=lamp-0007&w=2:0.5&t=2:17:0.82&x=bag-0100&m=demo-shop-3fa9…&v=find&item=bag-0042&dim=17&p=17:bag-0042`.
  */
 import { UNSTEERED } from "./steering.js";
 
 /**
- * @typedef {{history: string[], view: "find"|"list", opened: Opened|null, model: string|null,
- *   steering: import("./steering.js").Steering}} Place
+ * @typedef {{history: string[], view: "find"|"list"|"map", opened: Opened|null, model: string|null,
+ *   steering: import("./steering.js").Steering, trail: Opened|null}} Place
  * @typedef {{itemId: string, dim: number|null}} Opened
  */
 
 /** @param {Place} place */
-export function formatFragment({ history, view, opened, model, steering }) {
+export function formatFragment({ history, view, opened, model, steering, trail }) {
   const fields = new URLSearchParams(history.map((itemId) => ["i", itemId]));
   if (history.length) formatSteering(steering).forEach(([name, value]) => fields.append(name, value));
   if (history.length && model) fields.set("m", model);
-  if (history.length && view === "find") fields.set("v", "find");
+  if (view === "map" || (history.length && view === "find")) fields.set("v", view);
   if (opened) fields.set("item", opened.itemId);
   if (opened && opened.dim !== null) fields.set("dim", opened.dim);
+  if (trail && view === "map") fields.set("p", `${trail.dim}:${trail.itemId}`);
   return fields.size ? `#${fields}` : "#";
 }
 
@@ -28,10 +29,11 @@ export function parseFragment(fragment) {
   const itemId = fields.get("item");
   return {
     history,
-    view: history.length && fields.get("v") !== "find" ? "list" : "find",
+    view: fields.get("v") === "map" ? "map" : history.length && fields.get("v") !== "find" ? "list" : "find",
     opened: itemId ? { itemId, dim: parseDimension(fields.get("dim")) } : null,
     model: fields.get("m"),
     steering: history.length ? parseSteering(fields) : UNSTEERED,
+    trail: parseTrail(fields.get("p")),
   };
 }
 
@@ -68,6 +70,11 @@ function matches(texts, pattern) {
 /** One edit for each thing: the service refuses two. */
 function distinct(edits) {
   return [...new Map(edits.map((edit) => [`${edit.concept} ${edit.dim}`, edit])).values()];
+}
+
+function parseTrail(text) {
+  const [, dim, itemId] = /^(\d{1,6}):(.+)$/s.exec(text ?? "") ?? [];
+  return itemId ? { itemId, dim: Number(dim) } : null;
 }
 
 function parseDimension(text) {

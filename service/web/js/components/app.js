@@ -5,14 +5,17 @@ import { FindView } from "./find_view.js";
 import { Header } from "./header.js";
 import { ItemDrawer } from "./item_drawer.js";
 import { ListView } from "./list_view.js";
+import { MapView } from "./map_view.js";
 import { ModelChanged, Notices } from "./notices.js";
 import { Operators } from "./operators.js";
+
+const VIEWS = { find: FindView, list: ListView, map: MapView };
 
 export function App() {
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <${Header} />
     <${ModelChanged} />
-    ${view.value === "list" ? html`<${ListView} />` : html`<${FindView} />`}
+    <${VIEWS[view.value]} />
     <${Operators} />
     <${ItemDrawer} />
     <${Notices} />`;

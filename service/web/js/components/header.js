@@ -16,6 +16,7 @@ export function Header() {
     <nav class="views" aria-label="Views">
       <${ViewLink} name="find">Find things<//>
       <${ViewLink} name="list">Your list<//>
+      <${ViewLink} name="map">Map<//>
     </nav>
     <${SearchField} />
     <div class="tools">

@@ -4,9 +4,10 @@ import { concept, conceptLabel, openedDimensions, walk, walkedDimension } from "
 import { dimensionName, firstOffer } from "../dimensions.js";
 import { arrowKeys } from "../focus.js";
 import { html } from "../html.js";
-import { chooseDimension } from "../navigation.js";
+import { chooseDimension, showOnMap } from "../navigation.js";
 import { percent } from "../words.js";
 import { Failure, Nothing } from "./failure.js";
+import { Icon } from "./icon.js";
 import { WalkStrip } from "./walk_strip.js";
 
 /** A dimension this much weaker than the concept's most important one does little. */
@@ -66,6 +67,9 @@ function Strip({ dimensions }) {
   return html`<figure class="walk-figure" aria-busy=${status === "loading"}>
     <${WalkStrip} walk=${data} titled=${true} />
     <figcaption>${explain(data, dimensions ?? [])}</figcaption>
+    <button class="button" onClick=${() => showOnMap(data.item.item_id, data.dim)}>
+      <${Icon} name="map" /> See it on the map
+    </button>
   </figure>`;
 }
 
