@@ -193,6 +193,14 @@ def train(
             help="co_clicks: concepts start from the co-click graph (default); random: as the authors do.",
         ),
     ] = None,
+    anchor: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel="Model",
+            min=0.0,
+            help="How strongly an item is held to the concept it starts in; items with many clicks can move. Default 1.",
+        ),
+    ] = None,
     basis: Annotated[
         Basis | None,
         typer.Option(
@@ -209,7 +217,7 @@ def train(
         Recipe,
         typer.Option(
             rich_help_panel="Training",
-            help="paper: random start, axes as trained, no averaging, batches of 500, no early stop, as the authors' code.",
+            help="paper: random start, no anchor, axes as trained, no averaging, batches of 500, no early stop.",
         ),
     ] = "ours",
     averaging: Annotated[

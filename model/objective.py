@@ -59,6 +59,11 @@ def training_loss(network: MacridVAE, histories: Histories, beta: float, generat
     )
 
 
+def anchoring(network: MacridVAE, groups: Tensor) -> Tensor:
+    """−Σ_i log c_{i, g_i} for the concept g_i (M,) that each item started in: ours, not the paper's."""
+    return F.cross_entropy(network.concept_logits(network.unit_items()), groups, reduction="sum")
+
+
 def annealed_beta(beta: float, updates: int, anneal_updates: int) -> float:
     """β grows linearly from 0 and stays at its value: min(β, updates / anneal_updates), as the authors' code does."""
     return min(beta, updates / anneal_updates)

@@ -35,6 +35,7 @@ CONFIG_NAMES = frozenset(
 )
 PAPER_RECIPE: Mapping[str, object] = {  # what the authors' code does where our defaults differ
     "initialisation": "random",
+    "anchor": 0.0,
     "basis": "trained",
     "averaging": 0.0,
     "batch_size": 500,
