@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
+from macrid.artifacts.catalogue_conditions import Condition, to_sql
 from macrid.artifacts.catalogue_rules import (
     Column,
     Picture,
@@ -26,6 +29,7 @@ from macrid.artifacts.catalogue_rules import (
 )
 from macrid.artifacts.catalogue_tables import APPLICATION_ID, check_tables, create_tables
 from macrid.artifacts.errors import CatalogueError
+from macrid.artifacts.schema import Int64Array
 
 __all__ = ["Catalogue", "CatalogueItem", "Column", "Picture", "SearchResult", "Value", "write_catalogue"]
 
@@ -280,6 +284,17 @@ class Catalogue:
                 (match, *page),
             )
             return SearchResult(total, [row[0] for row in found])
+
+    def matching(self, condition: Condition) -> Int64Array:
+        """The rows, ascending, of the items that meet a condition on the caller's columns: one pass over all items.
+
+        Raises:
+            CatalogueError: there is no such column.
+        """
+        query, values = to_sql(condition, self.columns)
+        with self._query() as connection:
+            found = connection.execute(query, values)
+            return np.fromiter((row[0] for row in found), dtype=np.int64)
 
     def picture(self, index: int) -> Picture | None:
         """The picture the bundle carries for a row, if any."""
