@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from macrid.artifacts.schema import Float32Array, Int64Array
 
+BoolArray = npt.NDArray[np.bool_]
 Float64Array = npt.NDArray[np.float64]
 
-__all__ = ["Float32Array", "Float64Array", "Int64Array"]
+__all__ = ["BoolArray", "Float32Array", "Float64Array", "Int64Array"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from macrid.service.arrays import Float32Array, Float64Array, Int64Array
+from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 
 RankerName = Literal["exact", "by_concept"]
 
@@ -33,13 +33,20 @@ class Ranker(Protocol):
         """Which ranker this is, as requests and settings call it."""
 
     def rank(
-        self, components: Float32Array, n: int, excluded: Int64Array, weights: Float64Array | None = None
+        self,
+        components: Float32Array,
+        n: int,
+        excluded: Int64Array,
+        weights: Float64Array | None = None,
+        allowed: BoolArray | None = None,
     ) -> Ranking:
-        """Return the best items that are not excluded.
+        """Return the best items that are allowed and not excluded.
 
         Args:
             components: (K, d) float32, unit rows.
             n: how many items, ≥ 1; fewer come back only when fewer are left.
             excluded: item indices, sorted and without repeats, that must not be returned.
             weights: (K,) ω_k ≥ 0, at least one above 0; a concept of weight 0 counts for nothing. None for all 1.
+            allowed: (M,) which items may be returned at all, None for every one. For many items at once, as `excluded` is for
+                a few.
         """

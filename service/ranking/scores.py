@@ -64,9 +64,13 @@ def soft_scores(
 
 
 def log_sum_over_concepts(
-    items: Float32Array, queries: Float32Array, temperature: float, log_weights: Float64Array | None = None
+    items: Float32Array,
+    queries: Float32Array,
+    temperature: float,
+    log_weights: Float64Array | None = None,
+    rows: Int64Array | None = None,
 ) -> Float32Array:
-    """Return log Σ_k ω_k exp(⟨h_i, q_k⟩/τ) of every item, fast and in float32: see `approximation_error`.
+    """Return log Σ_k ω_k exp(⟨h_i, q_k⟩/τ) of items, fast and in float32: see `approximation_error`.
 
     In blocks whose K rows stay in the processor's cache, so that working memory does not grow with the catalogue.
 
@@ -75,19 +79,22 @@ def log_sum_over_concepts(
         queries: (K, d): z + m for scores, m for the partition A_i.
         temperature: τ.
         log_weights: (K,) log ω_k, all finite; None for weights of 1.
+        rows: (r,) which items, None for all.
 
     Returns:
-        (M,) float32.
+        (M,) or (r,) float32.
     """
     scaled = (queries / np.float32(temperature)).T  # (d, K)
     offsets = None if log_weights is None else log_weights.astype(np.float32)[:, None]  # (K, 1)
-    totals = np.empty(len(items), dtype=np.float32)
-    for start in range(0, len(items), BLOCK):
-        logits = np.ascontiguousarray((items[start : start + BLOCK] @ scaled).T)  # (K, b): sums run along whole rows
+    totals = np.empty(len(items) if rows is None else len(rows), dtype=np.float32)
+    for start in range(0, len(totals), BLOCK):
+        chosen = slice(start, start + BLOCK)
+        block = items[chosen] if rows is None else items[rows[chosen]]  # (b, d)
+        logits = np.ascontiguousarray((block @ scaled).T)  # (K, b): sums run along whole rows
         if offsets is not None:
             logits += offsets
         top = logits.max(axis=0)  # (b,) keeps exp in range for any τ
-        totals[start : start + BLOCK] = np.log(np.exp(logits - top).sum(axis=0)) + top
+        totals[chosen] = np.log(np.exp(logits - top).sum(axis=0)) + top
     return totals
 
 

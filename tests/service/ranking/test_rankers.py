@@ -145,7 +145,7 @@ class TestConceptWeights:
         ranker = by_concept(self.ITEMS, self.PROTOTYPES)
         asked = []
         search = ranker._index.search
-        ranker._index.search = lambda queries, width: asked.append(len(queries)) or search(queries, width)
+        ranker._index.search = lambda queries, width, **_: asked.append(len(queries)) or search(queries, width)
         ranker._rank_lists(self.PROTOTYPES, 1, NOTHING, 1, np.array([0.0, 3.0]))
         assert asked == [1]
 
@@ -246,6 +246,52 @@ class TestAgainstBruteForce:
             np.testing.assert_array_equal(ranking.indices, expected.indices)
 
 
+class TestAllowedAgainstBruteForce:
+    """What a filter allows is anything from nothing to everything, beside what is excluded one by one."""
+
+    @staticmethod
+    def allowed(world, draw):
+        share = draw(st.sampled_from([0.0, 0.02, 0.3, 0.8, 1.0]))
+        return np.random.default_rng(draw(st.integers(0, 99))).random(len(world[0])) < share
+
+    @settings(deadline=None, max_examples=100)
+    @given(worlds(), st.data())
+    def test_the_ranking_is_the_true_one_up_to_rounding(self, world, data):
+        rows, prototypes, components, temperature, n, excluded = world
+        weights, allowed = weights_for(world, data.draw), self.allowed(world, data.draw)
+        scores = brute_force_scores(rows, prototypes, components, temperature, weights)
+        ranking = exact(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
+        eligible = np.setdiff1d(np.flatnonzero(allowed), excluded)
+        assert len(set(ranking.indices.tolist())) == len(ranking.indices) == min(n, len(eligible))
+        assert set(ranking.indices.tolist()) <= set(eligible.tolist())
+        np.testing.assert_allclose(ranking.scores, np.sort(scores[eligible])[::-1][:n], atol=1e-9)
+
+    @settings(deadline=None, max_examples=100)
+    @given(worlds(), st.data())
+    def test_by_concept_equals_exact_to_the_last_bit(self, world, data):
+        rows, prototypes, components, temperature, n, excluded = world
+        weights, allowed = weights_for(world, data.draw), self.allowed(world, data.draw)
+        expected = exact(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
+        ranking = by_concept(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
+        assert ranking.certified
+        np.testing.assert_array_equal(ranking.indices, expected.indices)
+        np.testing.assert_array_equal(ranking.scores, expected.scores)
+        np.testing.assert_array_equal(ranking.concepts, expected.concepts)
+
+    @settings(deadline=None, max_examples=150)
+    @given(worlds(), st.integers(1, 40), st.data())
+    def test_lists_of_any_width_are_certified_only_when_they_are_right(self, world, width, data):
+        rows, prototypes, components, temperature, n, excluded = world
+        weights, allowed = weights_for(world, data.draw), self.allowed(world, data.draw)
+        expected = exact(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
+        ranker = by_concept(rows, prototypes, temperature)
+        ranking = ranker._rank_lists(components, n, excluded, min(width, len(rows)), weights, allowed)
+        if ranking.certified:
+            np.testing.assert_array_equal(ranking.indices, expected.indices)
+        if min(width, len(rows)) > np.count_nonzero(allowed):
+            assert ranking.certified  # the lists hold everything
+
+
 @pytest.fixture(scope="module")
 def world():
     rng = np.random.default_rng(11)
@@ -273,6 +319,16 @@ class TestCertificate:
         expected = exact(items, prototypes).rank(components, 10, head)
         ranking = by_concept(items, prototypes).rank(components, 10, head)
         np.testing.assert_array_equal(ranking.indices, expected.indices)
+
+    def test_a_filter_is_part_of_the_search(self, world):
+        items, prototypes, components = world
+        ranker = by_concept(items, prototypes)
+        third = np.arange(len(items)) % 3 == 1
+        ranking = ranker.rank(components, 10, NOTHING, allowed=third)
+        assert ranking.certified
+        assert "_every_item" not in vars(ranker), "the reference was asked although the lists should suffice"
+        everything = exact(items, prototypes).rank(components, 5000, NOTHING).indices
+        np.testing.assert_array_equal(ranking.indices, everything[third[everything]][:10])
 
     def test_no_item_outside_the_lists_exceeds_the_bound(self, world):
         items, prototypes, components = world
