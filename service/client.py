@@ -110,7 +110,7 @@ def concept_path(concept: int) -> str:
 
 def asked(request: BaseModel) -> dict[str, Any]:
     """Return what a caller filled in; the server knows its own defaults."""
-    return request.model_dump(mode="json", exclude_unset=True)
+    return request.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class Operation(Generic[P, A]):
@@ -142,7 +142,7 @@ def post(path: str, request: Callable[P, BaseModel], answer: type[A], doc: str) 
     """Describe a POST whose arguments are the fields of its request."""
 
     def describe(*args: P.args, **kwargs: P.kwargs) -> Call[A]:
-        body = request(*args, **kwargs).model_dump_json(exclude_unset=True)
+        body = request(*args, **kwargs).model_dump_json(by_alias=True, exclude_unset=True)
         return Call("POST", path, answer, body=body)
 
     return Operation(describe, doc)

@@ -14,18 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from macrid.artifacts.schema import Dimension
-from macrid.service.arrays import Float32Array, Float64Array, Int64Array
+from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from macrid.service.control import move, quantile_of, scale_for
 from macrid.service.encoder import Encoding
 from macrid.service.loaded_model import LoadedModel
 from macrid.service.ranking.scores import log_sum_exp
 from macrid.service.walk_range import WalkRange, range_along
 from macrid.service.walk_search import largest
-
-BoolArray = npt.NDArray[np.bool_]
 
 # How many of the best items are ranked again at each end, at least.
 POOL = 500
@@ -45,7 +42,7 @@ class Control:
         quantile: share of the concept's items below it, equal ones counted half.
         range: how far it can be turned.
         effect: share of the top n that is replaced on the way from one end to the other.
-        low_item: item index, what the low end brings: see `preview`.
+        low_item: item index, what the low end brings: see `preview`; None where no item of the concept is allowed.
         high_item: the same for the high end.
     """
 
@@ -54,8 +51,8 @@ class Control:
     quantile: float
     range: WalkRange
     effect: float
-    low_item: int
-    high_item: int
+    low_item: int | None
+    high_item: int | None
 
 
 @dataclass(frozen=True)
@@ -122,6 +119,7 @@ def find_controls(
     history: Int64Array,
     n: int,
     dimensions: int,
+    allowed: BoolArray | None = None,
     *,
     tried: int = TRIED_PER_RETURNED,
     pool: int = POOL,
@@ -136,12 +134,22 @@ def find_controls(
         history: (h,) item indices, sorted and without repeats, h ≥ 1; they are not recommended.
         n: how many items the ranking shows, ≥ 1.
         dimensions: how many of each component are returned, ≥ 1.
+        allowed: (M,) which items may be ranked and shown, None for every one.
         tried: how many are tried for each that is returned, ≥ 1.
         pool: how many of the best items are ranked again, at least.
     """
-    best = best_items(model, encoding.components, history, max(pool, 4 * n))
+    best = best_items(model, encoding.components, history, max(pool, 4 * n), allowed)
     return {
-        concept: controls_of(model, encoding.components[concept], concept, best, history, n, dimensions, tried)
+        concept: controls_of(
+            model,
+            encoding.components[concept],
+            concept,
+            best,
+            shown_where_nothing_is_new(model.members(concept), history, allowed),
+            n,
+            dimensions,
+            tried,
+        )
         for concept in np.unique(model.main_concepts[history]).tolist()
     }
 
@@ -151,7 +159,7 @@ def controls_of(
     component: Float32Array,
     concept: int,
     pool: Pool,
-    history: Int64Array,
+    eligible: Int64Array,
     n: int,
     dimensions: int,
     tried: int,
@@ -168,7 +176,6 @@ def controls_of(
     ends = turn(component, concept, prototypes, pool, [(e.dim, w) for e, w in zip(entries, ranges, strict=True)], n)
     effects = ends.effects()
     chosen = sorted(range(len(entries)), key=lambda at: (-effects[at], -entries[at].importance, entries[at].dim))
-    eligible = np.setdiff1d(members, history)
     return [
         Control(
             dimension=entries[at],
@@ -176,11 +183,19 @@ def controls_of(
             quantile=quantile_of(columns[at], component[entries[at].dim]),
             range=ranges[at],
             effect=float(effects[at]),
-            low_item=preview(model, pool, ends, 2 * at, 2 * at + 1, eligible if len(eligible) else members),
-            high_item=preview(model, pool, ends, 2 * at + 1, 2 * at, eligible if len(eligible) else members),
+            low_item=preview(model, pool, ends, 2 * at, 2 * at + 1, eligible),
+            high_item=preview(model, pool, ends, 2 * at + 1, 2 * at, eligible),
         )
         for at in chosen[:dimensions]
     ]
+
+
+def shown_where_nothing_is_new(members: Int64Array, history: Int64Array, allowed: BoolArray | None) -> Int64Array:
+    """Return the items of a concept that may show an end by themselves: those not clicked, or all where all are."""
+    if allowed is not None:
+        members = members[allowed[members]]
+    unclicked = np.setdiff1d(members, history)
+    return unclicked if len(unclicked) else members
 
 
 def candidates(dimensions: Sequence[Dimension], n: int) -> list[Dimension]:
@@ -194,9 +209,11 @@ def candidates(dimensions: Sequence[Dimension], n: int) -> list[Dimension]:
     return order[:n]
 
 
-def best_items(model: LoadedModel, components: Float32Array, history: Int64Array, size: int) -> Pool:
-    """Return the best `size` items of the ranking as it is, the history left out."""
-    items = np.sort(model.ranker.rank(components, size, history).indices)
+def best_items(
+    model: LoadedModel, components: Float32Array, history: Int64Array, size: int, allowed: BoolArray | None = None
+) -> Pool:
+    """Return the best `size` items of the ranking as it is, those allowed, the history left out."""
+    items = np.sort(model.ranker.rank(components, size, history, None, allowed).indices)
     rows = model.item_embeddings[items].astype(np.float64)  # (P, d)
     temperature = model.bundle.manifest.temperature
     affinities = rows @ model.bundle.prototypes.T.astype(np.float64) / temperature  # (P, K)
@@ -237,13 +254,15 @@ def tops_of(scores: Float64Array, n: int) -> BoolArray:
     return tops
 
 
-def preview(model: LoadedModel, pool: Pool, ends: Ends, end: int, other: int, eligible: Int64Array) -> int:
+def preview(model: LoadedModel, pool: Pool, ends: Ends, end: int, other: int, eligible: Int64Array) -> int | None:
     """Return an item that shows what an end brings.
 
     The best-ranked item that the concept puts there and that is not in the top n at the other end: what would be new.
-    Where there is none, the concept's item nearest to the component at this end.
+    Where there is none, the concept's item nearest to the component at this end, of those eligible.
     """
     fresh = ends.own[end] & ~ends.tops[other]
     if fresh.any():
         return int(pool.items[np.argmax(np.where(fresh, ends.scores[end], -np.inf))])
+    if not len(eligible):
+        return None
     return int(eligible[np.argmax(model.item_embeddings[eligible] @ ends.vectors[end])])

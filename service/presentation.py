@@ -152,7 +152,8 @@ def walked_fields(model: LoadedModel, concept: int, dim: int, found: Walk) -> di
 
 def controls_fields(model: LoadedModel, controls: Sequence[Control]) -> list[dict[str, object]]:
     """Return the controls of a component as they are answered."""
-    previews = iter(summaries(model, [item for control in controls for item in (control.low_item, control.high_item)]))
+    shown = [item for control in controls for item in (control.low_item, control.high_item) if item is not None]
+    by_index = dict(zip(shown, summaries(model, shown), strict=True))
     return [
         {
             "dim": control.dimension.dim,
@@ -165,8 +166,8 @@ def controls_fields(model: LoadedModel, controls: Sequence[Control]) -> list[dic
             "range": bounded(control.range.used),
             "range_source": control.range.source,
             "effect": control.effect,
-            "low_item": next(previews),
-            "high_item": next(previews),
+            "low_item": None if control.low_item is None else by_index[control.low_item],
+            "high_item": None if control.high_item is None else by_index[control.high_item],
         }
         for control in controls
     ]

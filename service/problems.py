@@ -93,8 +93,12 @@ def field_error(entry: dict[str, Any]) -> FieldError:
 
 
 def field_name(location: Sequence[str | int]) -> str:
-    """Write a location the way one would in code: ("history", 3) → "history[3]"."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    """Write a location the way one would in code: ("history", 3) → "history[3]".
+
+    Pydantic puts the tags of a union's members in between; those of `schemas/filters.py` stand in brackets.
+    """
+    named = [part for part in location if not str(part).startswith("(")]
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in named]
     return "".join(parts).removeprefix(".")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from macrid.artifacts.catalogue import CatalogueItem, Picture
-from macrid.service.arrays import Float32Array, Float64Array, Int64Array
+from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from macrid.service.controls import find_controls
 from macrid.service.encoder import Encoding
 from macrid.service.errors import (
@@ -26,6 +26,7 @@ from macrid.service.errors import (
     UnknownDimensionError,
     UnknownItemError,
 )
+from macrid.service.filters import Filters
 from macrid.service.loaded_model import LoadedModel
 from macrid.service.map import ItemMap, items_on_map, user_on_map
 from macrid.service.presentation import (
@@ -69,6 +70,7 @@ from macrid.service.schemas import (
     TurnableComponent,
     UserOnMap,
     WalkAnswer,
+    WalkOptions,
     WalkQuery,
     WalkRequest,
 )
@@ -121,6 +123,7 @@ class Recommender:
         """Take a model and the limits of a request."""
         self.model = model
         self._limits = limits
+        self._filters = Filters(model.bundle.catalogue)
         places = model.bundle.item_places
         self._map = None if places is None else ItemMap(model, places)
 
@@ -131,7 +134,7 @@ class Recommender:
 
     @property
     def answers_at_once(self) -> bool:
-        """Whether a recommendation takes so little time that nobody minds waiting for it."""
+        """Whether a recommendation without a filter takes so little time that nobody minds waiting for it."""
         items, concepts, _ = self.model.shape
         return items * concepts <= SCORES_AT_ONCE
 
@@ -143,18 +146,19 @@ class Recommender:
         Raises:
             OtherModelError: the request was made for another model version.
             TooLargeError: the history, what is liked or disliked, or the excluded items are more than the limits allow.
-            InvalidError: n is; or a wish to steer cannot be understood, see `plan_steering`.
+            InvalidError: n is; or a wish to steer cannot be understood, see `plan_steering`; or the filter, see `Filters`.
         """
         self._check_made_for(request.model_version)
         self._check_n("body", request.n)
+        allowed = self._filters.allowed(request.filter, "body")
         self._check_length("exclude", request.exclude, self._limits.max_exclude)
         history, unknown = self._look_up_history(request.history)
         excluded = self._look_up(request.exclude)
         if steers(request):
-            return self._recommend_steered(request, history, excluded, unknown)
+            return self._recommend_steered(request, history, excluded, allowed, unknown)
         if request.exclude_history:
             excluded = np.union1d(excluded, history)
-        return self._recommendations(request, self._rank(request.n, history, excluded), unknown)
+        return self._recommendations(request, self._rank(request.n, history, excluded, allowed), unknown)
 
     def encode(self, history: Sequence[str], model_version: str | None = None) -> Encoded:
         """Encode a history into components; there are none when no id is known.
@@ -184,7 +188,8 @@ class Recommender:
             TooLargeError: the history is longer than the limits allow.
             UnknownConceptError: there is no such concept.
             UnknownDimensionError: there is no such dimension.
-            InvalidError: no id of the history is known, so there is no component; or the concept has no items.
+            InvalidError: no id of the history is known, so there is no component; or the concept has no items; or the filter
+                cannot be understood, see `Filters`.
         """
         self._check_made_for(request.model_version)
         self._check_concept(request.concept)
@@ -194,7 +199,8 @@ class Recommender:
                 "body", "history", "none of the items is known, and a walk needs a component to start from"
             )
         encoding = self.model.encoder.encode(history)
-        found = self._walk(encoding.components[request.concept], request.concept, request, history)
+        allowed = self._filters.allowed(request.filter, "body")
+        found = self._walk(encoding.components[request.concept], request.concept, request, history, allowed)
         fields = walked_fields(self.model, request.concept, request.dim, found)
         component = component_fields(self.model, encoding)[request.concept]
         return ComponentWalk.model_validate({**fields, "component": component})
@@ -205,16 +211,17 @@ class Recommender:
         Raises:
             OtherModelError: the request was made for another model version.
             TooLargeError: the history is longer than the limits allow.
-            InvalidError: n is more than the limits allow.
+            InvalidError: n is more than the limits allow, or the filter cannot be understood, see `Filters`.
         """
         self._check_made_for(request.model_version)
         self._check_n("body", request.n)
+        allowed = self._filters.allowed(request.filter, "body")
         history, unknown = self._look_up_history(request.history)
         components = []
         if len(history):
             encoding = self.model.encoder.encode(history)
             fields = component_fields(self.model, encoding)
-            found = find_controls(self.model, encoding, history, request.n, request.dimensions)
+            found = find_controls(self.model, encoding, history, request.n, request.dimensions, allowed)
             components = [
                 TurnableComponent.model_validate({**fields[k], "dimensions": controls_fields(self.model, controls)})
                 for k, controls in found.items()
@@ -289,10 +296,12 @@ class Recommender:
         Raises:
             UnknownItemError: no item has this id.
             UnknownDimensionError: there is no such dimension.
+            InvalidError: the filter cannot be understood, see `Filters`.
         """
         item = self._find(item_id)
         concept = int(self.model.main_concepts[item.index])
-        found = self._walk(self.model.item_embeddings[item.index], concept, query, as_indices([item.index]))
+        allowed = self._filters.allowed(query.filter, "query")
+        found = self._walk(self.model.item_embeddings[item.index], concept, query, as_indices([item.index]), allowed)
         fields = walked_fields(self.model, concept, query.dim, found)
         return WalkAnswer.model_validate({**fields, "item": summary(self.model, item)})
 
@@ -353,7 +362,12 @@ class Recommender:
         return self._map
 
     def _recommend_steered(
-        self, request: RecommendRequest, history: Int64Array, excluded: Int64Array, unknown: list[str]
+        self,
+        request: RecommendRequest,
+        history: Int64Array,
+        excluded: Int64Array,
+        allowed: BoolArray | None,
+        unknown: list[str],
     ) -> Recommendations:
         """Rank twice, without steering and with it, and account for what it moved."""
         self._check_length("liked", request.liked, self._limits.max_history)
@@ -365,24 +379,27 @@ class Recommender:
             excluded_before, excluded = np.union1d(excluded_before, history), np.union1d(excluded, steered)
         unknown = list(dict.fromkeys([*unknown, *plan.unknown]))
         if not len(steered):
-            return self._recommendations(request, self._rank(request.n, steered, excluded), unknown)
-        before = self._rank(max(request.n, DEPTH_BEFORE), history, excluded_before).ranking
+            return self._recommendations(request, self._rank(request.n, steered, excluded, allowed), unknown)
+        before = self._rank(max(request.n, DEPTH_BEFORE), history, excluded_before, allowed).ranking
         encoding = self.model.encoder.encode(steered)
         components, altered = alter_components(self.model, encoding.components, plan)
-        after = self.model.ranker.rank(components, request.n, excluded, plan.weights)
+        after = self.model.ranker.rank(components, request.n, excluded, plan.weights, allowed)
         account = steering_account(self.model, request, altered, before, after)
         ranked = Ranked(steered, replace(encoding, components=components), plan.weights, after)
         return self._recommendations(request, ranked, unknown, account, ranks_before(before, after))
 
-    def _rank(self, n: int, history: Int64Array, excluded: Int64Array) -> Ranked:
+    def _rank(self, n: int, history: Int64Array, excluded: Int64Array, allowed: BoolArray | None) -> Ranked:
         """Rank for a history as it is, by popularity when it is empty."""
         if not len(history):
-            head = self.model.by_popularity[: n + len(excluded)]
+            ranked = self.model.by_popularity
+            if allowed is not None:
+                ranked = ranked[allowed[ranked]]
+            head = ranked[: n + len(excluded)]
             chosen = head[~np.isin(head, excluded)][:n]
             scores = np.full(len(chosen), np.nan)
             return Ranked(history, None, None, Ranking(chosen, scores, self.model.main_concepts[chosen], True))
         encoding = self.model.encoder.encode(history)
-        return Ranked(history, encoding, None, self.model.ranker.rank(encoding.components, n, excluded))
+        return Ranked(history, encoding, None, self.model.ranker.rank(encoding.components, n, excluded, None, allowed))
 
     def _recommendations(
         self,
@@ -430,14 +447,22 @@ class Recommender:
             raise UnknownItemError(item_id)
         return self.model.bundle.catalogue.item(index)
 
-    def _walk(self, start: Float32Array, concept: int, query: WalkQuery, left_out: Int64Array) -> Walk:
-        """Walk over a concept's items but those left out; they still count where the range is cut to the items."""
+    def _walk(
+        self,
+        start: Float32Array,
+        concept: int,
+        query: WalkOptions,
+        left_out: Int64Array,
+        allowed: BoolArray | None,
+    ) -> Walk:
+        """Walk over a concept's items that are allowed and not left out; all count where the range is cut to the items."""
         _, _, dimensions = self.model.shape
         if not 0 <= query.dim < dimensions:
             raise UnknownDimensionError(query.dim, dimensions)
         members = self.model.members(concept)
         if not len(members):
             raise InvalidError("body", "concept", f"no item belongs to concept {concept} more than to any other")
+        candidates = np.setdiff1d(members, left_out, assume_unique=True)
         return walk(
             start,
             query.dim,
@@ -445,7 +470,7 @@ class Recommender:
             prototypes=self.model.bundle.prototypes,
             item_embeddings=self.model.item_embeddings,
             members=members,
-            candidates=np.setdiff1d(members, left_out, assume_unique=True),
+            candidates=candidates if allowed is None else candidates[allowed[candidates]],
             steps=query.steps,
             beam=query.beam,
             gamma=query.gamma,

@@ -7,6 +7,7 @@ from macrid.service.schemas.base import MAX_ITEM_ID_LENGTH, Answer, ForModel, It
 from macrid.service.schemas.concepts import ConceptDetail, ConceptDimension, Concepts, ConceptSummary
 from macrid.service.schemas.controls import Control, Controls, ControlsRequest, TurnableComponent
 from macrid.service.schemas.explanations import AgreeingDimension, ConceptShare, SpeakingClick, Why
+from macrid.service.schemas.filters import And, Equals, Filter, In, Not, Or, Within
 from macrid.service.schemas.items import (
     ItemDetail,
     ItemsFound,
@@ -53,6 +54,7 @@ from macrid.service.schemas.users import (
 from macrid.service.schemas.walks import (
     ComponentWalk,
     WalkAnswer,
+    WalkOptions,
     WalkQuery,
     WalkRequest,
     WalkStart,
@@ -63,6 +65,7 @@ __all__ = [
     "MAX_ITEM_ID_LENGTH",
     "Adjustment",
     "AgreeingDimension",
+    "And",
     "Answer",
     "AppliedEdit",
     "BoundedRange",
@@ -81,9 +84,12 @@ __all__ = [
     "EncodeRequest",
     "Encoded",
     "EncodedComponent",
+    "Equals",
     "FieldError",
+    "Filter",
     "ForModel",
     "Health",
+    "In",
     "ItemDetail",
     "ItemId",
     "ItemSummary",
@@ -94,6 +100,8 @@ __all__ = [
     "LoadedVersion",
     "MapQuery",
     "MapRequest",
+    "Not",
+    "Or",
     "Part",
     "Place",
     "PlacedComponent",
@@ -120,9 +128,11 @@ __all__ = [
     "UserOnMap",
     "Version",
     "WalkAnswer",
+    "WalkOptions",
     "WalkQuery",
     "WalkRequest",
     "WalkStart",
     "WalkStep",
     "Why",
+    "Within",
 ]

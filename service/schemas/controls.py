@@ -3,6 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from macrid.service.schemas.base import Answer, ForModel, ItemId, Part
+from macrid.service.schemas.filters import FilterInBody
 from macrid.service.schemas.items import ItemSummary
 from macrid.service.schemas.ranges import BoundedRange, RangeSource
 from macrid.service.schemas.users import Component
@@ -22,6 +23,8 @@ class ControlsRequest(ForModel):
     """How many recommended items the effect is measured on; at most the server's `max_n`."""
     dimensions: int = Field(default=5, ge=1, le=50)
     """How many dimensions of each component to return."""
+    filter: FilterInBody | None = Field(default=None, examples=[None])
+    """Which items the effect is measured on and the previews are taken from."""
 
 
 class Control(Part):
@@ -48,10 +51,11 @@ class Control(Part):
     prototype is nearer to the component)."""
     effect: float = Field(examples=[0.35])
     """Share of the top n that is replaced when the dimension goes from one end of its range to the other."""
-    low_item: ItemSummary
+    low_item: ItemSummary | None
     """An item that shows the low end: the best-ranked one that this concept would put there and that is not in the top n
-    at the other end; where there is none, the concept's item nearest to the component at this end."""
-    high_item: ItemSummary
+    at the other end; where there is none, the concept's item nearest to the component at this end. Null when the filter
+    allows no item of the concept."""
+    high_item: ItemSummary | None
     """The same for the high end."""
 
 

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from macrid.service.schemas.base import Answer, ForModel, ItemId, Part
 from macrid.service.schemas.explanations import Why
+from macrid.service.schemas.filters import FilterInBody
 from macrid.service.schemas.items import ItemSummary
 from macrid.service.schemas.steering import Adjustment, ConceptWeight, Critique, Steering
 
@@ -31,6 +32,9 @@ class RecommendRequest(ForModel):
     """Ids of items that must not be returned."""
     exclude_history: bool = True
     """Whether items of the history are left out, liked and criticised ones with them."""
+    filter: FilterInBody | None = Field(default=None, examples=[None])
+    """Which items may be returned, by the catalogue's columns. It is part of the search: n items come back where n are
+    allowed."""
     concepts: list[ConceptWeight] = Field(default=[], max_length=1000, examples=[[]])
     """Concepts to mute or to strengthen, each named once."""
     adjust: list[Adjustment] = Field(default=[], max_length=200, examples=[[]])

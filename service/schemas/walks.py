@@ -3,12 +3,13 @@
 from pydantic import ConfigDict, Field
 
 from macrid.service.schemas.base import Answer, ForModel, ItemId, Part, Request
+from macrid.service.schemas.filters import FilterInBody, FilterInQuery
 from macrid.service.schemas.items import ItemSummary
 from macrid.service.schemas.ranges import BoundedRange, Range, RangeSource
 from macrid.service.schemas.users import Component
 
 
-class WalkQuery(Request):
+class WalkOptions(Request):
     """Which way to walk, and how."""
 
     dim: int = Field(examples=[17])
@@ -21,7 +22,15 @@ class WalkQuery(Request):
     """Weight of the steps' likeness to each other, against their likeness to the start. Default: 1/(steps − 1)."""
 
 
-class WalkRequest(WalkQuery, ForModel):
+class WalkQuery(WalkOptions):
+    """Which way to walk from an item, how, and over what."""
+
+    filter: FilterInQuery = Field(default=None, examples=['{"column": "price", "lt": 50}'])
+    """A filter (see the schema `Filter`) as JSON text, percent-encoded: which items may be steps. The item itself need not
+    meet it."""
+
+
+class WalkRequest(WalkOptions, ForModel):
     """Whose component to walk from, which way, and how."""
 
     model_config = ConfigDict(
@@ -34,6 +43,8 @@ class WalkRequest(WalkQuery, ForModel):
     at least one must be known. They are not among the steps."""
     concept: int = Field(examples=[2])
     """Number of the concept whose component is the start and whose items are walked, 0-based."""
+    filter: FilterInBody | None = Field(default=None, examples=[None])
+    """Which items may be steps."""
 
 
 class WalkStart(Part):

@@ -26,11 +26,12 @@ from macrid.service.client import (
     Retries,
     refusal,
 )
-from macrid.service.schemas import Problem
+from macrid.service.schemas import And, In, Not, Problem, Within
 from tests.support.bundles import AWKWARD_IDS
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 ADDRESS = "http://macrid.test"
+BAGS = In(column="department", in_=["bags", "hats"])
 VERSION = {"version": "1.2.3", "model_version": None, "model": None}
 
 
@@ -149,6 +150,30 @@ class TestOperations:
             ("item", ("item-9",), {}, "GET", "/items/item-9", None),
             ("similar", ("item-9",), {"n": 2}, "GET", "/items/item-9/similar?n=2", None),
             ("walk", ("item-9",), {"dim": 2, "steps": 3}, "GET", "/items/item-9/walk?dim=2&steps=3", None),
+            (
+                "recommend",
+                (),
+                {"history": ["item-9"], "filter": And(and_=[Within(column="year", gte=2000), Not(not_=BAGS)])},
+                "POST",
+                "/recommend",
+                {
+                    "history": ["item-9"],
+                    "filter": {
+                        "and": [
+                            {"column": "year", "gte": 2000},
+                            {"not": {"column": "department", "in": ["bags", "hats"]}},
+                        ]
+                    },
+                },
+            ),
+            (
+                "walk",
+                ("item-9",),
+                {"dim": 2, "filter": BAGS},
+                "GET",
+                "/items/item-9/walk?dim=2&filter=%7B%22column%22%3A%22department%22%2C%22in%22%3A%5B%22bags%22%2C%22hats%22%5D%7D",
+                None,
+            ),
             ("map", (), {"limit": 9}, "GET", "/map?limit=9", None),
             ("place_on_map", (), {"history": ["item-9"]}, "POST", "/map", {"history": ["item-9"]}),
             ("concepts", (), {}, "GET", "/concepts", None),

@@ -63,7 +63,8 @@ class TestEverySchema:
     def test_describes_all_its_fields(self, name):
         schema = DOCUMENT["components"]["schemas"][name]
         assert schema["description"]
-        assert [field for field, entry in schema["properties"].items() if "description" not in entry] == []
+        fields = schema.get("properties", {})  # a choice between schemas has none of its own
+        assert [field for field, entry in fields.items() if "description" not in entry] == []
 
     @pytest.mark.parametrize("name", ["RecommendRequest", "EncodeRequest", "WalkRequest", "ControlsRequest"])
     def test_a_request_has_an_example_and_refuses_what_it_does_not_know(self, name):
