@@ -24,6 +24,7 @@ from pydantic import BaseModel, ValidationError
 
 from macrid.service.errors import NotReadyError, ServiceError
 from macrid.service.schemas import (
+    Choices,
     ComponentWalk,
     ConceptDetail,
     Concepts,
@@ -188,6 +189,7 @@ class Operations:
     walk = get_of(walk_path, WalkQuery, WalkAnswer, "Walk from an item along one dimension.")
     concepts = get("/concepts", Nothing, Concepts, "Return all concepts.")
     concept = get_of(concept_path, Nothing, ConceptDetail, "Return a concept with its dimensions.")
+    choices = get("/choices", Nothing, Choices, "Return questions to start a history with: this set or that set.")
     map = get("/map", MapQuery, ItemsOnMap, "Return where items lie on the map; `points()` of the answer unpacks it.")
     place_on_map = post("/map", MapRequest, UserOnMap, "Return where a user's components are drawn on the map.")
     version = get("/version", Nothing, Version, "Return what runs there and which model it serves.")

@@ -2,7 +2,7 @@
 
 recommend, encode, walk, controls about a user, from a history
 item, similar, walk, search       about items
-concepts, concept                 about concepts
+concepts, concept, choices        about concepts
 map, place_user                   where items lie, and a user among them
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from macrid.artifacts.catalogue import CatalogueItem, Picture
 from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from macrid.service.choices import find_choices
 from macrid.service.controls import find_controls
 from macrid.service.encoder import Encoding
 from macrid.service.errors import (
@@ -46,6 +47,7 @@ from macrid.service.presentation import (
 from macrid.service.ranking.protocol import Ranking
 from macrid.service.ranking.similar import most_similar
 from macrid.service.schemas import (
+    Choices,
     Component,
     ComponentWalk,
     ConceptDetail,
@@ -327,6 +329,10 @@ class Recommender:
                 "dimensions": concept_dimensions(chosen, exemplars),
             }
         )
+
+    def choices(self) -> Choices:
+        """Return questions to start a history with."""
+        return Choices(model_version=self.version, choices=find_choices(self.model))
 
     # The map
 

@@ -1,4 +1,4 @@
-"""Concepts: `GET /concepts`, `GET /concepts/{concept}`. Plain functions, for the reason given in `items.py`."""
+"""Concepts: `GET /concepts`, `GET /concepts/{concept}`, `GET /choices`. Plain functions, for the reason given in `items.py`."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from macrid.service.conditional import UnlessKnown
 from macrid.service.current import CurrentRecommender
 from macrid.service.documentation import not_modified, problems
-from macrid.service.schemas import ConceptDetail, Concepts
+from macrid.service.schemas import Choices, ConceptDetail, Concepts
 
 router = APIRouter(tags=["Concepts"], responses=not_modified())
 
@@ -27,3 +27,13 @@ def get_concept(
 ) -> ConceptDetail:
     """Return a concept with its dimensions, most important first, each with its two ends."""
     return recommender.concept(concept)
+
+
+@router.get("/choices", summary="Ask what somebody likes", dependencies=[UnlessKnown], responses=problems(503))
+def list_choices(recommender: CurrentRecommender) -> Choices:
+    """Return questions to start a history with: two small sets of items each, to choose between.
+
+    The sets show two concepts, or the two ends of a dimension, and are equally popular as far as the items allow, so that the
+    answer tells what somebody likes and not what everybody clicks.
+    """
+    return recommender.choices()

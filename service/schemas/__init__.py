@@ -4,6 +4,7 @@ The facade answers in these terms, so there is one description of an answer and 
 """
 
 from macrid.service.schemas.base import MAX_ITEM_ID_LENGTH, Answer, ForModel, ItemId, Part, Request
+from macrid.service.schemas.choices import Choice, Choices, ChoiceSide
 from macrid.service.schemas.concepts import ConceptDetail, ConceptDimension, Concepts, ConceptSummary
 from macrid.service.schemas.controls import Control, Controls, ControlsRequest, TurnableComponent
 from macrid.service.schemas.explanations import AgreeingDimension, ConceptShare, SpeakingClick, Why
@@ -69,6 +70,9 @@ __all__ = [
     "Answer",
     "AppliedEdit",
     "BoundedRange",
+    "Choice",
+    "ChoiceSide",
+    "Choices",
     "Component",
     "ComponentWalk",
     "ConceptDetail",

@@ -174,6 +174,7 @@ class TestOperations:
                 "/items/item-9/walk?dim=2&filter=%7B%22column%22%3A%22department%22%2C%22in%22%3A%5B%22bags%22%2C%22hats%22%5D%7D",
                 None,
             ),
+            ("choices", (), {}, "GET", "/choices", None),
             ("map", (), {"limit": 9}, "GET", "/map?limit=9", None),
             ("place_on_map", (), {"history": ["item-9"]}, "POST", "/map", {"history": ["item-9"]}),
             ("concepts", (), {}, "GET", "/concepts", None),

@@ -32,7 +32,7 @@ class TestOpenapiFile:
 
     def test_every_route_is_in_it(self):
         assert sorted(DOCUMENT["paths"]) == [
-            "/concepts", "/concepts/{concept}", "/controls", "/encode", "/healthz", "/items", "/items/{item_id}",
+            "/choices", "/concepts", "/concepts/{concept}", "/controls", "/encode", "/healthz", "/items", "/items/{item_id}",
             "/items/{item_id}/picture", "/items/{item_id}/similar", "/items/{item_id}/walk", "/map", "/readyz",
             "/recommend", "/version", "/walk",
         ]  # fmt: skip

@@ -21,6 +21,7 @@ export const getConcepts = (abort) => call(abort, "GET", "concepts");
 export const getConcept = (abort, concept) => call(abort, "GET", `concepts/${concept}`);
 export const getMap = (abort) => call(abort, "GET", "map");
 export const placeOnMap = (abort, fields) => call(abort, "POST", "map", fields);
+export const getChoices = (abort) => call(abort, "GET", "choices");
 export const getVersion = (abort) => call(abort, "GET", "version");
 
 /** An `image` of the API as an address for the browser: the service's own pictures are named from its root. */

@@ -1,6 +1,6 @@
 /** What the page has loaded for the visitor's choice, and the effects that keep the two together. */
 import { computed, effect } from "../vendor/signals.js";
-import { findItems, getConcept, getConcepts, getControls, getItem, getMap, getSimilar, getVersion, getWalk } from "./api.js";
+import { findItems, getChoices, getConcept, getConcepts, getControls, getItem, getMap, getSimilar, getVersion, getWalk } from "./api.js";
 import { modelVersion, placeOnMap, recommend } from "./api.js";
 import { knownItems, learn, remember } from "./catalogue.js";
 import { dropOutdated } from "./control.js";
@@ -49,6 +49,11 @@ export const path = createResource(walked);
 /** Items pointed at on the map. */
 export const pointedAt = createResource(learn, { delay: 40 });
 export const caughtItems = createResource(learn);
+export const choices = createResource(async (abort) => {
+  const answer = await getChoices(abort);
+  remember(answer.choices.flatMap(({ sides }) => sides.flatMap(({ items }) => items)));
+  return answer;
+});
 export const specimens = createResource(findSpecimens);
 export const version = createResource(getVersion);
 
@@ -145,6 +150,7 @@ export function keepLoaded() {
   effect(() => {
     const wanted = introduced.value && conceptList.value.length > 0;
     if (wanted && specimens.state.peek().status === "idle") specimens.request(conceptList.value);
+    if (wanted && choices.state.peek().data?.model_version !== modelVersion.peek()) choices.request();
   });
 }
 

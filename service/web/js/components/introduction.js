@@ -8,6 +8,7 @@ import { startFrom } from "../navigation.js";
 import { capitalise, plural } from "../words.js";
 import { ConceptMark } from "./concept_mark.js";
 import { Picture } from "./picture.js";
+import { Questions } from "./questions.js";
 import { WalkStrip } from "./walk_strip.js";
 
 export function Introduction() {
@@ -20,6 +21,7 @@ export function Introduction() {
       </p>
     </div>
     <${Specimens} />
+    <${Questions} />
     <${Examples} />
   </div>`;
 }
