@@ -112,7 +112,7 @@ def test_the_keyboard_goes_from_item_to_item_adds_and_opens(page: Page, address:
 def test_a_walk_is_drawn_as_a_path_and_the_link_holds_it(mapped: Page, address: str, ids: list[str]) -> None:
     mapped.goto("about:blank")
     mapped.goto(address + fragment(ids, item=ids[0]))
-    frames = mapped.locator("dialog .frame")
+    frames = mapped.locator("dialog .walk-figure .frame")
     expect(frames.first).to_be_visible()
     count = frames.count()
     mapped.get_by_role("button", name="See it on the map").click()

@@ -121,14 +121,14 @@ def test_a_walk_shows_its_steps_in_order_around_its_start(page: Page, address: s
     dim = detail["top_dimensions"][0]["dim"]
     walk = page.request.get(f"{address}items/{quote(item, safe='')}/walk?dim={dim}").json()
     page.goto(address + fragment([], item=item, dim=dim))
-    values = {step["item"]["title"]: step["value"] for step in walk["steps"]} | {
-        detail["title"]: walk["start"]["value"]
-    }
-    expect(page.locator("dialog .frame")).to_have_count(len(walk["steps"]) + 1)
-    shown = [text.removeprefix("Start ") for text in page.locator("dialog .frame-title").all_inner_texts()]
+    others = [step for step in walk["steps"] if step["step"] != walk["start"]["step"]]
+    values = {step["item"]["title"]: step["value"] for step in others} | {detail["title"]: walk["start"]["value"]}
+    figure = page.locator("dialog .walk-figure")
+    expect(figure.locator(".frame")).to_have_count(7)
+    shown = [text.removeprefix("Start ") for text in figure.locator(".frame-title").all_inner_texts()]
     assert shown == sorted(values, key=values.__getitem__)
-    expect(page.locator("dialog .frame[data-start=true] .frame-title")).to_have_text(f"Start {detail['title']}")
-    ends = page.locator("dialog .walk-ends span")
+    expect(figure.locator(".frame[data-start=true] .frame-title")).to_have_text(f"Start {detail['title']}")
+    ends = figure.locator(".walk-ends span")
     expect(ends.first).to_have_text(walk["low_label"] or "no clear name")
     expect(ends.last).to_have_text(walk["high_label"] or "no clear name")
 
@@ -136,12 +136,12 @@ def test_a_walk_shows_its_steps_in_order_around_its_start(page: Page, address: s
 def test_a_walk_goes_on_from_any_frame_and_back_again(page: Page, address: str) -> None:
     item = items(page, address)[0]
     page.goto(address + fragment([], item=item["item_id"]))
-    last = page.locator("dialog .frame[data-start=false]").last
+    last = page.locator("dialog .walk-figure .frame[data-start=false]").last
     title = last.locator(".frame-title").inner_text()
     dimension = page.locator("dialog .dimension[aria-pressed=true]").inner_text()
     last.get_by_role("button").click()
     expect(page.locator("#item-title")).to_have_text(title)
-    expect(page.locator("dialog .frame[data-start=true]")).to_contain_text(title)
+    expect(page.locator("dialog .walk-figure .frame[data-start=true]")).to_contain_text(title)
     expect(page.locator("dialog .dimension[aria-pressed=true]")).to_have_text(dimension)
     page.get_by_role("button", name="Back").click()
     expect(page.locator("#item-title")).to_have_text(item["title"])
@@ -207,7 +207,7 @@ def test_a_visitor_without_a_mouse_gets_from_search_to_walk(page: Page, address:
     expect(page.locator("dialog .frame").first).to_be_visible()
     tab_to(page, page.locator("dialog .frame-picture").first)
     page.keyboard.press("End")
-    expect(page.locator("dialog .frame-picture").last).to_be_focused()
+    expect(page.locator("dialog .walk-figure .frame-picture").last).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_be_hidden()
 

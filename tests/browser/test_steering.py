@@ -175,7 +175,7 @@ def test_what_is_held_back_is_said_and_what_has_no_evidence_has_no_sliders(liste
     expect(listed.get_by_text(re.compile("Held back"))).to_have_count(0)
     listed.route("**/recommend", hold_back)
     move(sliders(listed).first, 1)
-    expect(listed.get_by_text(f"Held back to stay within {label}.")).to_be_visible()
+    expect(listed.get_by_text(f"Held back to stay within {label}: 50 % of the way.")).to_be_visible()
     expect(listed.locator(".faint input")).to_have_count(0)
 
 

@@ -2,7 +2,7 @@
 import { batch } from "../vendor/signals.js";
 import { modelVersion } from "./api.js";
 import { writeAddress } from "./navigation.js";
-import { dropped, future, linkedModel, past, settled, sliding, steeredFor, steering } from "./state.js";
+import { dropped, future, linkedModel, past, pins, settled, sliding, steeredFor, steering } from "./state.js";
 import { isSame, UNSTEERED } from "./steering.js";
 
 /** Steps with the same key that follow each other this fast are one: a held arrow key, a shaky hand. In milliseconds. */
@@ -49,6 +49,7 @@ export function dropOutdated() {
     dropped.value = true;
     sliding.value = false;
     past.value = future.value = [];
+    pins.value = [];
     arrive(UNSTEERED);
   });
   writeAddress("replace");

@@ -13,6 +13,7 @@ import { isSteered, evidence, requestFields } from "./steering.js";
 
 const POPULAR = 12;
 const SIMILAR = 8;
+const STRIPS = 3;
 const OTHER_MODEL = 409;
 
 export const concepts = createResource(async (abort) => {
@@ -38,6 +39,8 @@ export const item = createResource(async (abort, itemId) => {
 export const concept = createResource(getConcept);
 export const similar = createResource((abort, itemId) => remembered(getSimilar(abort, itemId, SIMILAR)));
 export const walk = createResource(walked);
+/** The open item's walks along its concept's strongest dimensions. */
+export const strips = createResource((abort, itemId, dims) => Promise.all(dims.map((dim) => walked(abort, itemId, dim))));
 /** All items as points, and where the visitor's components lie among them. */
 export const chart = createResource(async (abort) => chartOf(await getMap(abort)));
 export const placed = createResource((abort, ids, { turns, liked, disliked }) => {
@@ -138,6 +141,10 @@ export function keepLoaded() {
   effect(() => {
     if (walkedDimension.value === null) walk.reset();
     else walk.request(openedId.value, walkedDimension.value);
+  });
+  effect(() => {
+    if (openedId.value === null || !openedDimensions.value) strips.reset();
+    else strips.request(openedId.value, firstOffer(openedDimensions.value).slice(0, STRIPS).map(({ dim }) => dim));
   });
   effect(() => {
     const { status, data } = concepts.state.value;

@@ -1,7 +1,7 @@
 /** Every way to change the visitor's choice: sets the signals and writes the address, so that Back undoes a step. */
 import { batch } from "../vendor/signals.js";
 import { modelVersion } from "./api.js";
-import { amount, depth, dropped, future, history, introduced, linkedModel, opened, PAGE, past, query } from "./state.js";
+import { amount, depth, dropped, future, history, introduced, linkedModel, opened, PAGE, past, pins, query } from "./state.js";
 import { settled, sliding, spotlight, steeredFor, steering, trail, view } from "./state.js";
 import { UNSTEERED } from "./steering.js";
 import { formatFragment, parseFragment } from "./url.js";
@@ -78,6 +78,13 @@ export function showOnMap(itemId, dim) {
   show("map");
 }
 
+/** A pinned card stays first and open; it says nothing of the list, so undo does not know it. */
+export function togglePin(concept) {
+  const held = pins.peek();
+  pins.value = held.includes(concept) ? held.filter((other) => other !== concept) : [...held, concept];
+  writeAddress("replace");
+}
+
 export function forgetTrail() {
   trail.value = null;
   writeAddress("replace");
@@ -108,6 +115,7 @@ function apply(place, nextDepth) {
     if (place.view === "map") trail.value = place.trail;
     linkedModel.value = place.model;
     dropped.value = false;
+    pins.value = place.pins;
     takeOver(place.steering, place.model);
     query.value = "";
     spotlight.value = null;
@@ -116,6 +124,7 @@ function apply(place, nextDepth) {
 }
 
 function forgetSteering() {
+  pins.value = [];
   takeOver(UNSTEERED, null);
   past.value = future.value = [];
 }
@@ -132,7 +141,7 @@ function takeOver(nextSteering, model) {
 export function writeAddress(how) {
   const model = (dropped.peek() ? null : linkedModel.peek()) ?? modelVersion.peek();
   const chosen = { history: history.peek(), view: view.peek(), opened: opened.peek(), steering: settled.peek() };
-  const fragment = formatFragment({ ...chosen, model, trail: trail.peek() });
+  const fragment = formatFragment({ ...chosen, model, trail: trail.peek(), pins: pins.peek() });
   const state = { depth: depth.peek() };
   const address = location.pathname + location.search + (fragment === "#" ? "" : fragment);
   if (how === "push") window.history.pushState(state, "", address);

@@ -29,6 +29,9 @@ export const introduced = signal(true);
 /** The model version a shared link was made for, until the visitor changes the history. */
 export const linkedModel = signal(null);
 
+/** The concepts whose cards stay first and open. @type {import("../vendor/signals.js").Signal<number[]>} */
+export const pins = signal([]);
+
 /** What the visitor has turned, as the list is asked for. @type {import("../vendor/signals.js").Signal<object>} */
 export const steering = signal(UNSTEERED);
 

@@ -11,6 +11,9 @@ export const UNSTEERED = { weights: [], turns: [], hidden: [], liked: [], dislik
 
 export const AS_IT_IS = 1;
 
+/** As a share of a concept's items: normalising a component moves what was set a little. */
+const NOTEWORTHY = 0.03;
+
 export const isSteered = (steering) => Object.values(steering).some((edits) => edits.length > 0);
 
 export const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -26,6 +29,21 @@ export function withWeight(steering, concept, weight) {
 
 export function turnsOf({ turns }, concept) {
   return turns.filter((turn) => turn.concept === concept);
+}
+
+/** What became of a component in an answer, or undefined where nothing was asked of it. */
+export const appliedTo = (answer, concept) => answer?.steering?.components.find((component) => component.concept === concept);
+
+/**
+ * Where a turn ended when it could not go all the way, or null.
+ * @returns {{quantile: number, isCut: boolean}|null} `isCut`: its own range ends there; else all turns together were held back.
+ */
+export function stoppedAt(answer, { concept, dim, quantile }) {
+  const component = appliedTo(answer, concept);
+  const edit = component?.edits.find((other) => other.dim === dim);
+  if (!edit || Math.abs(edit.quantile_applied - quantile) < NOTEWORTHY) return null;
+  const { low, high } = edit.range;
+  return { quantile: edit.quantile_applied, isCut: edit.requested < low || edit.requested > high };
 }
 
 /** A `quantile` of null takes the turn back. */

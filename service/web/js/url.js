@@ -1,19 +1,20 @@
 /**
  * The shareable part of the address. It is the fragment, so a history stays in the browser and out of server logs:
- * `#i=bag-0042&i=lamp-0007&w=2:0.5&t=2:17:0.82&x=bag-0100&m=demo-shop-3fa9…&v=find&item=bag-0042&dim=17&p=17:bag-0042`.
+ * `#i=bag-0042&i=lamp-0007&w=2:0.5&t=2:17:0.82&x=bag-0100&k=2&m=demo-shop-3fa9…&v=find&item=bag-0042&dim=17&p=17:bag-0042`.
  */
 import { UNSTEERED } from "./steering.js";
 
 /**
  * @typedef {{history: string[], view: "find"|"list"|"map", opened: Opened|null, model: string|null,
- *   steering: import("./steering.js").Steering, trail: Opened|null}} Place
+ *   steering: import("./steering.js").Steering, trail: Opened|null, pins: number[]}} Place
  * @typedef {{itemId: string, dim: number|null}} Opened
  */
 
 /** @param {Place} place */
-export function formatFragment({ history, view, opened, model, steering, trail }) {
+export function formatFragment({ history, view, opened, model, steering, trail, pins = [] }) {
   const fields = new URLSearchParams(history.map((itemId) => ["i", itemId]));
   if (history.length) formatSteering(steering).forEach(([name, value]) => fields.append(name, value));
+  if (history.length) pins.forEach((concept) => fields.append("k", concept));
   if (history.length && model) fields.set("m", model);
   if (view === "map" || (history.length && view === "find")) fields.set("v", view);
   if (opened) fields.set("item", opened.itemId);
@@ -34,6 +35,7 @@ export function parseFragment(fragment) {
     model: fields.get("m"),
     steering: history.length ? parseSteering(fields) : UNSTEERED,
     trail: parseTrail(fields.get("p")),
+    pins: [...new Set(matches(fields.getAll("k"), /^(\d{1,6})$/).flat())],
   };
 }
 

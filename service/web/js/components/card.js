@@ -5,7 +5,7 @@ import { html } from "../html.js";
 import { moveOf } from "../moves.js";
 import { openItem, toggleInHistory } from "../navigation.js";
 import { history, sliding, spotlight, steering } from "../state.js";
-import { withHidden } from "../steering.js";
+import { withHidden, withOpinion } from "../steering.js";
 import { ConceptChip } from "./concept_mark.js";
 import { Icon } from "./icon.js";
 import { Picture } from "./picture.js";
@@ -53,7 +53,7 @@ export function ListedCard({ item, tabIndex }) {
         <${Picture} item=${item} />
       </button>
       ${moved && html`<span class="card-move" data-way=${moved.way} aria-hidden="true">${moved.sign}</span>`}
-      ${item.rank && html`<${Hide} item=${item} tabIndex=${tabIndex} />`}
+      ${item.rank && html`<${Opinions} item=${item} tabIndex=${tabIndex} />`}
       <button
         class="card-badge"
         tabindex=${tabIndex}
@@ -76,15 +76,24 @@ export function ListedCard({ item, tabIndex }) {
   </article>`;
 }
 
-function Hide({ item, tabIndex }) {
-  return html`<button
-    class="card-hide"
-    tabindex=${tabIndex}
-    aria-label=${`Hide ${item.title}`}
-    title="Hide"
-    onClick=${() => steer(withHidden(steering.peek(), item.item_id))}
-  >
-    <${Icon} name="close" />
+/** What one can say of an item without clicking it: it steers this list, and the history stays as it is. */
+function Opinions({ item, tabIndex }) {
+  const { item_id: itemId, title } = item;
+  const opine = (opinion) => () => steer(withOpinion(steering.peek(), itemId, opinion));
+  const hide = () => steer(withHidden(steering.peek(), itemId));
+  const { liked, disliked } = steering.value;
+  return html`<div class="card-opinions" role="group" aria-label=${`Your word on ${title}`}>
+    <${Opinion} name="like" label=${`More like ${title}`} held=${liked.includes(itemId)} say=${opine("liked")} tabIndex=${tabIndex} />
+    <${Opinion} name="dislike" label=${`Less like ${title}`} held=${disliked.includes(itemId)} say=${opine("disliked")} tabIndex=${tabIndex} />
+    <${Opinion} name="hide" label=${`Hide ${title}`} say=${hide} tabIndex=${tabIndex} />
+  </div>`;
+}
+
+const TITLES = { like: "More like this", dislike: "Less like this", hide: "Hide" };
+
+function Opinion({ name, label, held, say, tabIndex }) {
+  return html`<button tabindex=${tabIndex} aria-pressed=${held} aria-label=${label} title=${TITLES[name]} onClick=${say}>
+    <${Icon} name=${name} />
   </button>`;
 }
 

@@ -3,8 +3,9 @@ import { conceptList, controls, controlsOf, shownAnswer } from "../data.js";
 import { conceptStyle } from "../colours.js";
 import { steer } from "../control.js";
 import { html } from "../html.js";
+import { togglePin } from "../navigation.js";
 import { spotlight, steering } from "../state.js";
-import { AS_IT_IS, turnsOf, weightOf, withoutTurns, withWeight } from "../steering.js";
+import { appliedTo, AS_IT_IS, turnsOf, weightOf, withoutTurns, withWeight } from "../steering.js";
 import { capitalise, percent, plural } from "../words.js";
 import { ConceptMark } from "./concept_mark.js";
 import { Failure } from "./failure.js";
@@ -24,7 +25,7 @@ const WEIGHTS = [
 ];
 
 /** The confidence of a component is the number of clicks that speak for it, each counted by its concept weight. */
-export function ComponentCard({ concept, label, share, confidence, clicks, open, toggle }) {
+export function ComponentCard({ concept, label, share, confidence, clicks, open, toggle, pinned, last }) {
   const lit = spotlight.value === concept;
   const exemplars = conceptList.value[concept]?.exemplars ?? [];
   const light = () => (spotlight.value = lit ? null : concept);
@@ -42,19 +43,43 @@ export function ComponentCard({ concept, label, share, confidence, clicks, open,
         ${exemplars.slice(0, EXEMPLARS).map((item) => html`<${Picture} key=${item.item_id} item=${item} />`)}
       </span>
     </button>
-    <${Weights} concept=${concept} label=${label} />
+    <div class="component-tools">
+      <${Weights} concept=${concept} label=${label} last=${last} />
+      <${Pin} concept=${concept} label=${label} pinned=${pinned} />
+    </div>
+    ${last && html`<p id=${`last-${concept}`} class="turns-note">The last part that counts cannot be muted: nothing would be left to rank.</p>`}
     <${Turns} concept=${concept} label=${label} open=${open} toggle=${toggle} />
   </article>`;
 }
 
-function Weights({ concept, label }) {
+function Pin({ concept, label, pinned }) {
+  return html`<button
+    class="tool component-pin"
+    aria-pressed=${pinned}
+    aria-label=${`Keep ${label} first and open`}
+    title=${pinned ? "Kept first and open" : "Keep first and open"}
+    onClick=${() => togglePin(concept)}
+  >
+    <${Icon} name="pin" />
+  </button>`;
+}
+
+/** `last`: every other part is muted already, so that this one must stay. */
+function Weights({ concept, label, last }) {
   const held = weightOf(steering.value, concept);
   const choose = (weight) => () => steer(withWeight(steering.peek(), concept, weight));
   return html`<fieldset class="weigh">
     <legend class="visually-hidden">How much ${label} count</legend>
     ${WEIGHTS.map(
       ({ weight, word }) => html`<label key=${weight}>
-        <input type="radio" name=${`weight-${concept}`} checked=${held === weight} onChange=${choose(weight)} />
+        <input
+          type="radio"
+          name=${`weight-${concept}`}
+          checked=${held === weight}
+          disabled=${last && weight === 0}
+          aria-describedby=${last && weight === 0 ? `last-${concept}` : undefined}
+          onChange=${choose(weight)}
+        />
         <span>${word}</span>
       </label>`,
     )}
@@ -101,7 +126,9 @@ function Sliders({ concept, label }) {
 
 /** Turned all the way, a component would leave its concept: the service stops it at the border, and says so. */
 function HeldBack({ concept, label }) {
-  const applied = shownAnswer.value?.steering?.components ?? [];
-  const held = applied.some((component) => component.concept === concept && component.scale < 1);
-  return held && html`<p class="turns-note" role="status">Held back to stay within ${capitalise(label)}.</p>`;
+  const held = appliedTo(shownAnswer.value, concept)?.scale;
+  if (!(held < 1)) return null;
+  return html`<p class="turns-note" role="status">
+    Held back to stay within ${capitalise(label)}: ${percent(held)} of the way.
+  </p>`;
 }

@@ -2,8 +2,9 @@
 import { useState } from "../../vendor/hooks.js";
 import { conceptList, recommendation, shownAnswer } from "../data.js";
 import { html } from "../html.js";
-import { history, settled, sheet } from "../state.js";
-import { isSteered } from "../steering.js";
+import { togglePin } from "../navigation.js";
+import { history, pins, settled, sheet, steering } from "../state.js";
+import { isSteered, weightOf } from "../steering.js";
 import { hasEvidence, strongestFirst } from "../taste.js";
 import { percent } from "../words.js";
 import { ComponentCard } from "./component_card.js";
@@ -30,21 +31,31 @@ export function Taste() {
   </section>`;
 }
 
-/** One card is open at a time, the strongest at first: a taste is turned part by part. */
+/** Beside those that are pinned one card is open at a time, the strongest at first: a taste is turned part by part. */
 function Cards({ components, data }) {
   const [chosen, setChosen] = useState(undefined);
-  const opened = chosen === undefined ? components[0].concept : chosen;
+  const ordered = pinnedFirst(components);
+  const opened = chosen === undefined ? ordered[0].concept : chosen;
   const clicks = history.value.length - data.unknown_items.length;
+  const audible = components.filter(({ concept }) => weightOf(steering.value, concept) > 0);
   const card = (component) => {
-    const open = component.concept === opened;
-    const toggle = () => setChosen(open ? null : component.concept);
-    return html`<li key=${component.concept}>
-      <${ComponentCard} ...${component} clicks=${clicks} open=${open} toggle=${toggle} />
+    const { concept } = component;
+    const pinned = pins.value.includes(concept);
+    const open = pinned || concept === opened;
+    const toggle = () => (pinned ? togglePin(concept) : setChosen(open ? null : concept));
+    const last = audible.length === 1 && audible[0].concept === concept;
+    return html`<li key=${concept}>
+      <${ComponentCard} ...${component} ...${{ clicks, open, toggle, pinned, last }} />
     </li>`;
   };
   return html`<ul class="components">
-    ${components.map(card)}
+    ${ordered.map(card)}
   </ul>`;
+}
+
+function pinnedFirst(components) {
+  const isPinned = ({ concept }) => pins.value.includes(concept);
+  return [...components.filter(isPinned), ...components.filter((component) => !isPinned(component))];
 }
 
 function Handle({ components }) {

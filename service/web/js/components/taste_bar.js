@@ -4,6 +4,7 @@ import { html } from "../html.js";
 import { percent } from "../words.js";
 
 export function TasteBar({ components }) {
+  if (!components.length) return html`<div class="taste-bar"></div>`;
   return html`<div
     class="taste-bar"
     role="img"

@@ -1,9 +1,10 @@
 /** A slider along one dimension: its ends named and pictured, a mark at the visitor's own place. */
 import { keep, preview, steer } from "../control.js";
+import { shownAnswer } from "../data.js";
 import { html } from "../html.js";
-import { steering } from "../state.js";
-import { turnsOf, withTurn } from "../steering.js";
-import { placeInWords } from "../words.js";
+import { sliding, steering } from "../state.js";
+import { stoppedAt, turnsOf, withTurn } from "../steering.js";
+import { percent, placeInWords } from "../words.js";
 import { Icon } from "./icon.js";
 import { Picture } from "./picture.js";
 
@@ -18,7 +19,8 @@ export function Turn({ concept, label, dimension }) {
   const place = (event) => preview(withTurn(steering.peek(), concept, dim, Number(event.target.value)));
   const putBack = () => steer(withTurn(steering.peek(), concept, dim, null));
   const [low, high] = [low_label ?? NAMELESS, high_label ?? NAMELESS];
-  return html`<div class="turn" data-turned=${Boolean(turn)} style=${{ "--own": own, "--at": at }}>
+  const stop = turn && !sliding.value ? stoppedAt(shownAnswer.value, turn) : null;
+  return html`<div class="turn" data-turned=${Boolean(turn)} style=${{ "--own": own, "--at": at, "--stop": stop?.quantile }}>
     <p class="turn-ends">
       <span data-nameless=${!low_label}>${low}</span>
       ${turn &&
@@ -41,7 +43,13 @@ export function Turn({ concept, label, dimension }) {
         onChange=${() => keep(key)}
       />
       <span class="turn-own" title="Your own place" aria-hidden="true"></span>
+      ${stop && html`<span class="turn-stop" title="As far as it went" aria-hidden="true"></span>`}
     </span>
     <span class="turn-end" title=${high_item.title}><${Picture} item=${high_item} /></span>
+    ${stop && html`<p class="turn-note" role="status">Went to ${percent(stop.quantile)}: ${reason(stop, label)}</p>`}
   </div>`;
+}
+
+function reason({ isCut }, label) {
+  return isCut ? `farther on it would no longer be ${label}.` : `all turns together would lead out of ${label}.`;
 }

@@ -1,6 +1,6 @@
 /** Walking an item along one of its dimensions: choose the dimension, see the strip, go on from any frame. */
 import { useState } from "../../vendor/hooks.js";
-import { concept, conceptLabel, openedDimensions, walk, walkedDimension } from "../data.js";
+import { concept, conceptLabel, openedDimensions, strips, walk, walkedDimension } from "../data.js";
 import { dimensionName, firstOffer } from "../dimensions.js";
 import { arrowKeys } from "../focus.js";
 import { html } from "../html.js";
@@ -12,7 +12,8 @@ import { WalkStrip } from "./walk_strip.js";
 
 /** A dimension this much weaker than the concept's most important one does little. */
 const LITTLE = 0.15;
-const FRAMES = 8;
+const FRAMES = 7;
+const OTHERS = 2;
 
 /** `detail` is the item with its `top_dimensions`, or null while it loads. */
 export function Walk({ detail }) {
@@ -23,7 +24,25 @@ export function Walk({ detail }) {
     ${error && html`<${Failure} error=${error} retry=${concept.retry} />`}
     ${dimensions && html`<${DimensionPicker} dimensions=${dimensions} detail=${detail} />`}
     ${!error && html`<${Strip} dimensions=${dimensions} />`}
+    ${!error && html`<${OtherStrips} dimensions=${dimensions ?? []} />`}
   </section>`;
+}
+
+/** The same item along the other strong dimensions, the strongest first. */
+function OtherStrips({ dimensions }) {
+  const walks = (strips.state.value.data ?? []).filter(({ dim, steps }) => dim !== walkedDimension.value && steps.length);
+  return walks.slice(0, OTHERS).map(
+    (other) => html`<figure key=${other.dim} class="walk-other">
+      <${WalkStrip} walk=${other} />
+      ${doesLittle(other, dimensions) && html`<figcaption>This dimension does little here: expect no clear change.</figcaption>`}
+    </figure>`,
+  );
+}
+
+/** Importance is a share of what ranks things within the concept. */
+function doesLittle({ dim }, dimensions) {
+  const importance = dimensions.find((dimension) => dimension.dim === dim)?.importance;
+  return importance < LITTLE * dimensions[0]?.importance;
 }
 
 /** The clearest dimensions of the concept; on request, also those on which this item stands out. */
@@ -81,9 +100,7 @@ function StripSkeleton() {
 /** What there is to know about this strip, in plain words. */
 function explain({ concept: walkedConcept, dim, low_label, high_label, start }, dimensions) {
   const sentences = ["Click any picture to go on from it."];
-  const importance = dimensions.find((dimension) => dimension.dim === dim)?.importance;
-  const little = importance < LITTLE * dimensions[0]?.importance;
-  if (little) sentences.push(`This dimension does little in ${conceptLabel(walkedConcept)}: expect no clear change.`);
+  if (doesLittle({ dim }, dimensions)) sentences.push(`This dimension does little in ${conceptLabel(walkedConcept)}: expect no clear change.`);
   if (!low_label && !high_label) sentences.push("Nothing in the catalogue names its ends.");
   if (start.step === null) sentences.push("The start lies outside the range that is walked.");
   return sentences.join(" ");
