@@ -4,10 +4,11 @@ Serves the store on this machine, opens the page with its first example in headl
 one end to the other and back. A movement lasts from the slider's input event to the first frame after the list has changed:
 the request, the ranking, the drawing.
 
-    python -m benchmarks.slider_latency [--store artifacts/store] [--moves 20]
+    python -m benchmarks.slider_latency [--store artifacts/store] [--moves 40]
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import threading
@@ -69,7 +70,7 @@ def main() -> None:
     """Measure the current version of a store and print a line of Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, default=Path("artifacts/store"))
-    parser.add_argument("--moves", type=int, default=20)
+    parser.add_argument("--moves", type=int, default=40)
     arguments = parser.parse_args()
     version = Store(arguments.store).current()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -80,8 +81,11 @@ def main() -> None:
         times = sorted(measure(page, arguments.moves))
         print(f"{version}; {describe()}, Chromium {browser.version} without a GPU\n")
         browser.close()
-    print("| movements | median | fastest | slowest |\n|---|---|---|---|")
-    print(f"| {len(times)} | {statistics.median(times):.0f} ms | {times[0]:.0f} ms | {times[-1]:.0f} ms |")
+    late = times[round(0.95 * (len(times) - 1))]
+    print(f"Load average of the last minute: {os.getloadavg()[0]:.1f}\n")
+    print("| movements | median | 95 % | fastest | slowest |\n|---|---|---|---|---|")
+    row = (f"{value:.0f} ms" for value in (statistics.median(times), late, times[0], times[-1]))
+    print(f"| {len(times)} | {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import { chartOf } from "./map/chart.js";
 import { createResource } from "./resource.js";
 import { findSpecimens } from "./specimens.js";
 import { amount, history, introduced, opened, PAGE, query, settled, sliding, steeredFor, steering, trail, view } from "./state.js";
-import { isSteered, evidence, requestFields } from "./steering.js";
+import { evidence, isSame, isSteered, requestFields } from "./steering.js";
 
 const POPULAR = 12;
 const SIMILAR = 8;
@@ -67,6 +67,15 @@ export const conceptLabel = (concept) => conceptList.value[concept]?.label ?? `C
 
 /** The answer that is shown: unlike the resource's state it does not change while a newer one is on its way. */
 export const shownAnswer = computed(() => recommendation.state.value.data);
+
+/** The components of that answer: the very same object while they are the same, so that a slider draws only the list. */
+let tasteBefore = null;
+export const shownTaste = computed(() => {
+  const answer = shownAnswer.value;
+  const taste = answer && { components: answer.components, fallback: answer.fallback, unknown: answer.unknown_items.length };
+  if (!isSame(taste, tasteBefore)) tasteBefore = taste;
+  return tasteBefore;
+});
 
 /** The components' controls by concept; empty until they are loaded. */
 export const controlsOf = (concept) =>

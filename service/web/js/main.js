@@ -5,8 +5,10 @@ import { keepLoaded } from "./data.js";
 import { focusOnSlash } from "./focus.js";
 import { html } from "./html.js";
 import { followAddress } from "./navigation.js";
+import { reflectState } from "./root.js";
 
 followAddress();
 keepLoaded();
 focusOnSlash("#search");
+reflectState();
 render(html`<${App} />`, document.getElementById("page"));

@@ -6,12 +6,18 @@ const APPEAR = { duration: 260, easing: "ease-out" };
 
 /**
  * @param {any} shown what the container shows: its children may have moved when this is another.
+ * @param {boolean} glides false while a slider moves: the next list comes before the cards have arrived, and measuring them
+ *   is what takes longest then.
  * @returns a ref for the container; its children carry `data-key`.
  */
-export function useGlide(shown) {
+export function useGlide(shown, glides) {
   const container = useRef(null);
   const places = useRef(null);
   useLayoutEffect(() => {
+    if (!glides) {
+      places.current = null;
+      return;
+    }
     const children = [...container.current.children];
     const now = new Map(children.map((child) => [child.dataset.key, place(child)]));
     if (places.current && !matchMedia("(prefers-reduced-motion: reduce)").matches) move(children, places.current, now);

@@ -3,13 +3,14 @@ import { useMemo, useState } from "../../vendor/hooks.js";
 import { arrowKeys } from "../focus.js";
 import { html } from "../html.js";
 import { useGlide } from "../motion.js";
+import { sliding } from "../state.js";
 
 /**
  * @param {{items: object[], label: string, card: Function, busy?: boolean}} props
  *   `card` draws one item, and its controls take the tab index it is given; `label` is for screen readers.
  */
 export function Grid({ items, label, card, busy = false }) {
-  const container = useGlide(items);
+  const container = useGlide(items, !sliding.value);
   const [visited, setVisited] = useState(null);
   const stop = items.some((item) => item.item_id === visited) ? visited : items[0]?.item_id;
   // While it loads again nothing but `busy` changes: then the cards are not drawn anew.

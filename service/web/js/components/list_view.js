@@ -3,7 +3,7 @@ import { redo, reset, undo } from "../control.js";
 import { conceptLabel, recommendation } from "../data.js";
 import { html } from "../html.js";
 import { clearHistory, show } from "../navigation.js";
-import { amount, future, history, MOST, PAGE, past, settled, sheet, spotlight } from "../state.js";
+import { amount, future, history, MOST, PAGE, past, settled, sheet, sliding, spotlight } from "../state.js";
 import { isSteered } from "../steering.js";
 import { ListedCard } from "./card.js";
 import { Failure, Nothing } from "./failure.js";
@@ -49,7 +49,7 @@ function Ranking() {
     <${ListNotes} data=${data} />
     ${status === "failed" && html`<${Failure} error=${error} retry=${recommendation.retry} />`}
     ${!data && status !== "failed" && html`<${GridSkeleton} count=${12} />`}
-    ${data && html`<${Ranked} ...${data} busy=${status === "loading"} />`}
+    ${data && html`<${Ranked} ...${data} busy=${status === "loading" && !sliding.value} />`}
   </section>`;
 }
 

@@ -18,7 +18,7 @@ const coversOnly = (items) => items.length > 0 && items.every(({ image }) => !im
 export function Picture({ item, eager = false }) {
   const [failed, setFailed] = useState(null);
   const drawn = !item.image || failed === item.image;
-  return html`<span class="picture" data-upright=${upright.value}>
+  return html`<span class="picture" data-upright=${upright.value} data-drawn=${drawn}>
     ${drawn
       ? html`<${Cover} item=${item} />`
       : html`<img

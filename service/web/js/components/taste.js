@@ -1,6 +1,6 @@
 /** Your taste: a card for every component the history speaks for, and a grey line for every other. */
 import { useState } from "../../vendor/hooks.js";
-import { conceptList, recommendation, shownAnswer } from "../data.js";
+import { conceptList, recommendation, shownTaste } from "../data.js";
 import { html } from "../html.js";
 import { togglePin } from "../navigation.js";
 import { history, pins, settled, sheet, steering } from "../state.js";
@@ -14,7 +14,7 @@ import { TasteBar } from "./taste_bar.js";
 
 /** Beside the list where there is room for it, and otherwise a sheet that is drawn up over the list's lower half. */
 export function Taste() {
-  const data = shownAnswer.value;
+  const data = shownTaste.value;
   const status = data ? "ready" : recommendation.state.value.status;
   const components = data?.fallback ? withoutEvidence(conceptList.value) : strongestFirst(data?.components ?? []);
   const [strong, faint] = split(components);
@@ -36,7 +36,7 @@ function Cards({ components, data }) {
   const [chosen, setChosen] = useState(undefined);
   const ordered = pinnedFirst(components);
   const opened = chosen === undefined ? ordered[0].concept : chosen;
-  const clicks = history.value.length - data.unknown_items.length;
+  const clicks = history.value.length - data.unknown;
   const audible = components.filter(({ concept }) => weightOf(steering.value, concept) > 0);
   const card = (component) => {
     const { concept } = component;
