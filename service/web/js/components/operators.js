@@ -33,7 +33,7 @@ export function Operators() {
 
 function Panel() {
   const [chosen, setChosen] = useState(null);
-  const call = chosen ?? calls.value[0];
+  const call = chosen ?? calls.value.find(({ url }) => !url.endsWith("/version")); // which this panel itself asks for
   const command = call ? asCurl(call) : "";
   return html`<section aria-labelledby="calls-title">
       <h2 id="calls-title">What the page asked</h2>
