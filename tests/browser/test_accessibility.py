@@ -35,7 +35,6 @@ def steered_list(page: Page, address: str, ids: list[str]) -> None:
     slider.dispatch_event("change")
     expect(page.locator(".card-move").first).to_be_attached()
     expect(page.locator(".card-why b").first).to_be_attached()
-    expect(page.locator(".card-why[data-stale=true]")).to_have_count(0)  # faint for a moment, while the reasons load
 
 
 def muted_list(page: Page, address: str, ids: list[str]) -> None:

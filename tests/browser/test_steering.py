@@ -169,6 +169,8 @@ def test_what_is_held_back_is_said_and_what_has_no_evidence_has_no_sliders(liste
         answer = route.fetch().json()
         for component in (answer["steering"] or {"components": []})["components"]:
             component["scale"] = 0.5
+            for edit in component["edits"]:
+                edit["quantile_applied"] = 0.61
         route.fulfill(json=answer)
 
     label = listed.locator(".component-label").first.inner_text()
@@ -176,6 +178,8 @@ def test_what_is_held_back_is_said_and_what_has_no_evidence_has_no_sliders(liste
     listed.route("**/recommend", hold_back)
     move(sliders(listed).first, 1)
     expect(listed.get_by_text(f"Held back to stay within {label}: 50 % of the way.")).to_be_visible()
+    expect(listed.locator(".turn-note")).to_have_text(re.compile(r"^Went to 61 %: "))
+    expect(listed.locator(".turn-stop")).to_have_count(1)
     expect(listed.locator(".faint input")).to_have_count(0)
 
 
