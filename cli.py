@@ -47,6 +47,31 @@ Given = Annotated[
     ),
 ]
 
+UserColumn = Annotated[
+    str | None, typer.Option(rich_help_panel="Data", help="Column of user ids; default: user, user_id or userId.")
+]
+ItemColumn = Annotated[
+    str | None, typer.Option(rich_help_panel="Data", help="Column of item ids; default: item, item_id or itemId.")
+]
+RatingColumn = Annotated[
+    str | None, typer.Option(rich_help_panel="Data", help="Column of ratings, with --min-rating; default: rating.")
+]
+TimestampColumn = Annotated[
+    str | None, typer.Option(rich_help_panel="Data", help="Put the clicks in this column's order first.")
+]
+MinRating = Annotated[float | None, typer.Option(rich_help_panel="Data", help="Keep only ratings of at least this.")]
+MinUserItems = Annotated[
+    int, typer.Option(rich_help_panel="Data", min=1, help="Keep users with at least so many items.")
+]
+SourceFolder = Annotated[
+    Path | None,
+    typer.Option("--from", rich_help_panel="Data", help="Folder of a data set's files, if not in the usual places."),
+]
+HeldOutUsers = Annotated[
+    int | None,
+    typer.Option(rich_help_panel="Data", min=1, help="Users held out, each for validation and test; default: a tenth."),
+]
+
 
 def main() -> None:
     """Run the command line; an error that a user can act on ends with one line and status 2, any other with its trace."""
@@ -126,36 +151,14 @@ def train(
         bool, typer.Option("--publish", help="Publish the bundle to the store when it is done.")
     ] = False,
     store: StoreOption = DEFAULT_STORE,
-    user_column: Annotated[
-        str | None, typer.Option(rich_help_panel="Data", help="Column of user ids; default: user, user_id or userId.")
-    ] = None,
-    item_column: Annotated[
-        str | None, typer.Option(rich_help_panel="Data", help="Column of item ids; default: item, item_id or itemId.")
-    ] = None,
-    rating_column: Annotated[
-        str | None, typer.Option(rich_help_panel="Data", help="Column of ratings, with --min-rating; default: rating.")
-    ] = None,
-    timestamp_column: Annotated[
-        str | None, typer.Option(rich_help_panel="Data", help="Put the clicks in this column's order first.")
-    ] = None,
-    min_rating: Annotated[
-        float | None, typer.Option(rich_help_panel="Data", help="Keep only ratings of at least this.")
-    ] = None,
-    min_user_items: Annotated[
-        int, typer.Option(rich_help_panel="Data", min=1, help="Keep users with at least so many items.")
-    ] = 5,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", rich_help_panel="Data", help="Folder of a data set's files, if not in the usual places."
-        ),
-    ] = None,
-    held_out_users: Annotated[
-        int | None,
-        typer.Option(
-            rich_help_panel="Data", min=1, help="Users held out, each for validation and test; default: a tenth."
-        ),
-    ] = None,
+    user_column: UserColumn = None,
+    item_column: ItemColumn = None,
+    rating_column: RatingColumn = None,
+    timestamp_column: TimestampColumn = None,
+    min_rating: MinRating = None,
+    min_user_items: MinUserItems = 5,
+    folder: SourceFolder = None,
+    held_out_users: HeldOutUsers = None,
     concepts: Annotated[
         int | None, typer.Option(rich_help_panel="Model", min=1, help="K, how many concepts to look for; default 7.")
     ] = None,
@@ -394,7 +397,7 @@ def analyse(
     from macrid.artifacts.store import Store
 
     pipeline = _trainer()
-    from macrid.model.analysis.analysis import Options
+    from macrid.model.analysis.analysis import Options, plain
     from macrid.model.analysis.analysis import analyse as measure
     from macrid.model.analysis.tables import tables
     from macrid.model.analysis.walks import walker_over
@@ -412,7 +415,79 @@ def analyse(
     for reason in found.left_out:
         console.print(f"\n[yellow]left out:[/] {escape(reason)}")
     if json_file is not None:
-        _write_json(json_file, found.plain())
+        _write_json(json_file, plain(found))
+
+
+@app.command("choose-k")
+def choose_k(
+    given: Given,
+    candidates: Annotated[str, typer.Option(metavar="2,3,5", help="Numbers of concepts to try.")] = "2,3,5,7,10,15,20",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each, from different seeds.")] = 3,
+    updates: Annotated[int, typer.Option(min=1, help="Of each training, in small batches.")] = 400,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the split, and the first of the seeds.")] = 98765,
+    user_column: UserColumn = None,
+    item_column: ItemColumn = None,
+    rating_column: RatingColumn = None,
+    timestamp_column: TimestampColumn = None,
+    min_rating: MinRating = None,
+    min_user_items: MinUserItems = 5,
+    folder: SourceFolder = None,
+    held_out_users: HeldOutUsers = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there as Markdown.")] = None,
+) -> None:
+    """Recommend a number of concepts: train each candidate briefly, and see which serves and is found again.
+
+    Judged by validation users; test users are never looked at. docs/analysis.md has the rule.
+    """
+    pipeline = _trainer()
+    from macrid.model.analysis.analysis import plain
+    from macrid.model.analysis.choosing import brief, choose_concepts
+    from macrid.model.analysis.tables import choice_markdown, choice_table
+
+    options = pipeline.SourceOptions(
+        folder=folder,
+        columns=pipeline.ColumnNames(user_column, item_column, rating_column, timestamp_column),
+        min_rating=min_rating,
+        min_user_items=min_user_items,
+    )
+    source = pipeline.load_source(given, options)
+    _print_source(source)
+    split = pipeline.split_source(source, held_out_users, seed)
+    config = brief(pipeline.training_config(source, {}), split.training.shape[0], updates)
+    numbers = _whole_numbers(candidates)
+    with _trainings(len(set(numbers)) * seeds) as on_trained:
+        choice = choose_concepts(
+            split, config, candidates=numbers, seeds=range(seed, seed + seeds), on_trained=on_trained
+        )
+    console.print(choice_table(choice))
+    console.print(f"\n[bold]{escape(choice.reason)}[/]\nmacrid train {escape(given)} --concepts {choice.recommended}")
+    if markdown is not None:
+        markdown.write_text(choice_markdown(choice), encoding="utf-8")
+        console.print(f"\nwritten to {escape(str(markdown))}")
+    if json_file is not None:
+        _write_json(json_file, plain(choice))
+
+
+def _whole_numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r}; expected whole numbers with commas between", param_hint="--candidates"
+        ) from error
+
+
+@contextmanager
+def _trainings(total: int) -> Iterator[Any]:
+    """A bar over trainings; yields the function that moves it."""
+    columns = (
+        TextColumn("trained"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda concepts, seed: bar.update(task, advance=1, description=f"K = {concepts}, seed {seed}")
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

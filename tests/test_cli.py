@@ -20,6 +20,7 @@ COMMANDS = (
     ["train"],
     ["evaluate"],
     ["analyse"],
+    ["choose-k"],
     ["publish"],
     ["roll-back"],
     ["serve"],
@@ -56,6 +57,22 @@ class TestOwnData:
         assert json.loads((tmp_path / "figures.json").read_text())["category"]["column"] == "department"
         said = macrid("analyse", "--store", "store", "--category", "colour", cwd=tmp_path, expect=2)
         assert "no item column 'colour'; the columns are 'department' (text)" in said
+
+    def test_a_number_of_concepts_is_recommended(self, small_shop, tmp_path):
+        said = macrid(
+            "choose-k", small_shop / "clicks.csv", "--candidates", "3,2", "--seeds", 1, "--updates", 10, "--json", "k.json",
+            "--markdown", "k.md", cwd=tmp_path,
+        )  # fmt: skip
+        choice = json.loads((tmp_path / "k.json").read_text())
+        assert [each["concepts"] for each in choice["candidates"]] == [2, 3]
+        assert f"--concepts {choice['recommended']}" in said
+        assert choice["reason"] in (tmp_path / "k.md").read_text()
+
+    @pytest.mark.parametrize("candidates", ["2,many", "0,3", ""])
+    def test_candidates_that_are_none_are_refused(self, small_shop, tmp_path, candidates):
+        said = macrid("choose-k", small_shop / "clicks.csv", "--candidates", candidates, cwd=tmp_path, expect=2)
+        assert "expected" in said
+        assert "Traceback" not in said
 
     def test_columns_can_be_named_and_ratings_cut(self, tmp_path):
         rows = [f"u{u}\ti{(u * 7 + at * (1 + u % 3)) % 40}\t{1 + at % 5}" for u in range(60) for at in range(20)]

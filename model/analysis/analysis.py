@@ -114,9 +114,10 @@ class Analysis:
     walks: WalkFindings | None
     left_out: tuple[str, ...]
 
-    def plain(self) -> dict[str, Any]:
-        """For JSON: every measure that has no value is null."""
-        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+def plain(found: Any) -> dict[str, Any]:
+    """Findings, dataclasses of dataclasses, for JSON: every measure that has no value is null."""
+    return {name: _plain(value) for name, value in dataclasses.asdict(found).items()}
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""An analysis as tables for a terminal; the words are those of docs/analysis.md."""
+"""Findings as tables for a terminal, and a choice of K as Markdown; the words are those of docs/analysis.md."""
 
 import math
 from collections.abc import Iterator
@@ -7,7 +7,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from macrid.model.analysis.analysis import Analysis, CategoryFindings, FactorFindings, WalkFindings
+from macrid.model.analysis.choosing import Candidate, Choice
 from macrid.model.analysis.factors import FactorMeasures
+
+SIZES_SHOWN = 7
 
 
 def tables(analysis: Analysis) -> Iterator[Table]:
@@ -121,3 +124,33 @@ def _walks(found: WalkFindings) -> Table:
     )
     table.caption_justify = "left"
     return table
+
+
+CHOICE = (
+    "K", "NDCG@100", "stable over seeds", "over users", "in use", "eigengap", "serves", "real", "items per concept",
+)  # fmt: skip
+
+
+def choice_table(choice: Choice) -> Table:
+    """Every candidate with its evidence; the recommended one in bold."""
+    table = _table("Candidates, by validation users", *CHOICE)
+    for candidate in choice.candidates:
+        style = "bold" if candidate.concepts == choice.recommended else None
+        table.add_row(*_evidence(candidate), style=style)
+    return table
+
+
+def choice_markdown(choice: Choice) -> str:
+    """The same as a Markdown table, and the reason below."""
+    lines = [f"| {' | '.join(CHOICE)} |", "|---" * len(CHOICE) + "|"]
+    lines += [f"| {' | '.join(_evidence(candidate))} |" for candidate in choice.candidates]
+    return "\n".join([*lines, "", f"{choice.reason}.", ""])
+
+
+def _evidence(found: Candidate) -> list[str]:
+    sizes = [str(size) for size in found.sizes[:SIZES_SHOWN]] + ["…"] * (len(found.sizes) > SIZES_SHOWN)
+    return [
+        str(found.concepts), f"{found.ndcg:.4f} ± {found.ndcg_standard_error:.4f}", _number(found.stability_seeds),
+        _number(found.stability_users), f"{found.effective_number:.1f}", _number(found.eigengap),
+        "yes" if found.serves else "no", "yes" if found.real else "no", " ".join(sizes),
+    ]  # fmt: skip
