@@ -20,6 +20,7 @@ from tests.support.visits import fragment, history, items, model_version
 pytestmark = pytest.mark.slow
 
 SCREENS = Path(__file__).parents[2] / "test-results" / "screens"
+FIRST_LOAD = 200_000  # bytes, compressed, without pictures
 FITTED = 500  # of the films on the map; the others go to their neighbours
 
 
@@ -77,6 +78,7 @@ def test_one_starts_with_a_search_a_click_or_a_few_choices(visit: Page, shop: tu
     expect(visit.locator(".question-side")).to_have_count(2)
     expect(visit.locator(".card").first).to_be_visible()
     keep(visit, f"{name}-start")
+    assert 0 < loaded_bytes(visit) < FIRST_LOAD
     if name == "films":
         expect(visit.locator(".card .cover-title").first).to_be_visible()
     expected = answer_choices(visit, address)
@@ -167,6 +169,13 @@ def keep(page: Page, name: str) -> None:
     """Leave a picture of the screen for whoever wants to look."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENS / f"{name}.png")
+
+
+def loaded_bytes(page: Page) -> int:
+    """What came over the wire for all but pictures."""
+    page.wait_for_load_state("networkidle")
+    entries = 'performance.getEntries().filter((entry) => entry.encodedBodySize && entry.initiatorType !== "img")'
+    return int(page.evaluate(f"{entries}.reduce((sum, entry) => sum + entry.encodedBodySize, 0)"))
 
 
 def answer_choices(page: Page, address: str) -> list[str]:
