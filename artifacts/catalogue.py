@@ -37,7 +37,7 @@ MAX_QUERY_LENGTH = 1000  # FTS5 takes time quadratic in the number of words: 15 
 MAX_INTEGER = 2**63 - 1  # SQLite's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CatalogueItem:
     """One item: `index` is its row in every array, `image` an http(s) address; a carried picture is asked for apart."""
 
@@ -167,6 +167,7 @@ class Catalogue:
             described = connection.execute("SELECT name, kind FROM columns ORDER BY position").fetchall()
             self._count = int(connection.execute("SELECT count(*) FROM items").fetchone()[0])
             self.columns = tuple(Column(name, kind) for name, kind in described)
+            self._names = tuple(column.name for column in self.columns)
             own = "".join(f", c{at}" for at in range(len(described)))
             self._select = (
                 "SELECT item_index, item_id, title, image,"
@@ -266,7 +267,7 @@ class Catalogue:
 
     def _item(self, row: tuple[Any, ...]) -> CatalogueItem:
         index, item_id, title, image, has_picture, *values = row
-        metadata = {column.name: value for column, value in zip(self.columns, values, strict=True)}
+        metadata = dict(zip(self._names, values, strict=True))
         return CatalogueItem(index, item_id, title, image, bool(has_picture), metadata)
 
     def search(self, query: str, *, limit: int, offset: int = 0) -> SearchResult:
