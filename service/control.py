@@ -296,9 +296,15 @@ def scale_for(component: Float32Array, target: Float64Array, concept: int, proto
 
 def move(component: Float32Array, target: Float64Array, scale: float) -> Float32Array:
     """Go the share `scale` of the way to the target and normalise once; the very same bits when that is no way at all."""
-    step = scale * (target - component)
-    if not step.any():
-        return component
-    reached = component + step
-    moved: Float32Array = (reached / np.linalg.norm(reached)).astype(np.float32)
+    moved: Float32Array = moves(component, target[None], np.array([scale]))[0]
+    return moved
+
+
+def moves(component: Float32Array, targets: Float64Array, scales: Float64Array) -> Float32Array:
+    """Go from a component (d,) to each of some targets (E, d), each a share of the way (E,): (E, d), see `move`."""
+    steps = scales[:, None] * (targets - component)
+    reached = component + steps
+    lengths = np.sqrt(np.einsum("ed,ed->e", reached, reached))  # the same bits however many there are
+    moved: Float32Array = (reached / np.maximum(lengths, SHORTEST)[:, None]).astype(np.float32)
+    moved[~steps.any(axis=1)] = component
     return moved

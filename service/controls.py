@@ -17,11 +17,11 @@ import numpy as np
 
 from macrid.artifacts.schema import Dimension
 from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
-from macrid.service.control import move, quantile_of, scale_for
+from macrid.service.control import moves, quantile_of, scale_for
 from macrid.service.encoder import Encoding
 from macrid.service.loaded_model import LoadedModel
 from macrid.service.ranking.scores import log_sum_exp
-from macrid.service.walk_range import WalkRange, range_along
+from macrid.service.walk_range import Interval, WalkRange, is_nearest, ranges_along
 from macrid.service.walk_search import largest
 
 # How many of the best items are ranked again at each end, at least.
@@ -73,6 +73,16 @@ class Pool:
     terms: Float64Array
     temperature: float
 
+    @staticmethod
+    def of(
+        items: Int64Array, rows: Float32Array, prototypes: Float32Array, components: Float32Array, temperature: float
+    ) -> "Pool":
+        """Prepare items (P,) with their embeddings (P, d) for a user's components (K, d)."""
+        exact = rows.astype(np.float64)
+        affinities = exact @ prototypes.T.astype(np.float64) / temperature  # (P, K)
+        shares = affinities - log_sum_exp(affinities)[:, None]
+        return Pool(items, exact, shares, shares + exact @ components.T.astype(np.float64) / temperature, temperature)
+
     def scores_with(self, vectors: Float64Array, concept: int) -> tuple[Float64Array, BoolArray]:
         """Score the pool with one component replaced, by each vector in turn.
 
@@ -87,7 +97,13 @@ class Pool:
         others = np.delete(self.terms, concept, axis=1)  # (P, K−1)
         if not others.shape[1]:
             return replaced, np.ones(replaced.shape, dtype=bool)
-        return np.logaddexp(log_sum_exp(others), replaced), replaced >= others.max(axis=1)
+        rest = log_sum_exp(others)  # (P,)
+        # As np.logaddexp, in a quarter of its time.
+        scores = np.abs(replaced - rest)
+        np.exp(np.negative(scores, out=scores), out=scores)
+        np.log1p(scores, out=scores)
+        scores += np.maximum(replaced, rest)
+        return scores, replaced >= others.max(axis=1)
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,18 @@ class Ends:
     scores: Float64Array
     own: BoolArray
     tops: BoolArray
+
+    def newcomers(self) -> Int64Array:
+        """Return which item of the pool is new at each end: (2·D,) positions, −1 where none is.
+
+        The best of those that the component's concept puts there and that are not in the top n at the other end.
+        """
+        if not self.tops.shape[1]:
+            return np.full(len(self.tops), -1)
+        elsewhere = self.tops[np.arange(len(self.tops)) ^ 1]  # low and high exchanged
+        fresh = self.own & ~elsewhere
+        best = np.where(fresh, self.scores, -np.inf).argmax(axis=1)
+        return np.where(fresh[np.arange(len(fresh)), best], best, -1)
 
     def effects(self) -> Float64Array:
         """Return the share of the top n at one end that is gone at the other: (D,)."""
@@ -165,26 +193,23 @@ def controls_of(
     tried: int,
 ) -> list[Control]:
     """Return the controls of one component, largest effect first; of equal ones those that matter more to the concept."""
-    members = model.members(concept)
     entries = candidates(model.bundle.concepts[concept].dimensions, tried * dimensions)
-    columns = [model.item_embeddings[members, entry.dim] for entry in entries]
+    dims = [entry.dim for entry in entries]
     prototypes = model.bundle.prototypes
-    ranges = [
-        range_along(component, entry.dim, concept, prototypes, column)
-        for entry, column in zip(entries, columns, strict=True)
-    ]
-    ends = turn(component, concept, prototypes, pool, [(e.dim, w) for e, w in zip(entries, ranges, strict=True)], n)
-    effects = ends.effects()
+    items = [Interval(*ends) for ends in model.items_range(concept)[:, dims].T.tolist()]
+    ranges = ranges_along(component, dims, concept, prototypes, items)
+    ends = turn(component, concept, prototypes, pool, list(zip(dims, ranges, strict=True)), n)
+    effects, newcomers = ends.effects(), ends.newcomers().tolist()
     chosen = sorted(range(len(entries)), key=lambda at: (-effects[at], -entries[at].importance, entries[at].dim))
     return [
         Control(
             dimension=entries[at],
-            value=float(component[entries[at].dim]),
-            quantile=quantile_of(columns[at], component[entries[at].dim]),
+            value=float(component[dims[at]]),
+            quantile=quantile_of(model.item_embeddings[model.members(concept), dims[at]], component[dims[at]]),
             range=ranges[at],
             effect=float(effects[at]),
-            low_item=preview(model, pool, ends, 2 * at, 2 * at + 1, eligible),
-            high_item=preview(model, pool, ends, 2 * at + 1, 2 * at, eligible),
+            low_item=preview(model, pool, newcomers[2 * at], ends.vectors[2 * at], eligible),
+            high_item=preview(model, pool, newcomers[2 * at + 1], ends.vectors[2 * at + 1], eligible),
         )
         for at in chosen[:dimensions]
     ]
@@ -194,7 +219,7 @@ def shown_where_nothing_is_new(members: Int64Array, history: Int64Array, allowed
     """Return the items of a concept that may show an end by themselves: those not clicked, or all where all are."""
     if allowed is not None:
         members = members[allowed[members]]
-    unclicked = np.setdiff1d(members, history)
+    unclicked = members[~np.isin(members, history)]
     return unclicked if len(unclicked) else members
 
 
@@ -214,12 +239,8 @@ def best_items(
 ) -> Pool:
     """Return the best `size` items of the ranking as it is, those allowed, the history left out."""
     items = np.sort(model.ranker.rank(components, size, history, None, allowed).indices)
-    rows = model.item_embeddings[items].astype(np.float64)  # (P, d)
     temperature = model.bundle.manifest.temperature
-    affinities = rows @ model.bundle.prototypes.T.astype(np.float64) / temperature  # (P, K)
-    shares = affinities - log_sum_exp(affinities)[:, None]
-    terms = shares + rows @ components.T.astype(np.float64) / temperature
-    return Pool(items, rows, shares, terms, temperature)
+    return Pool.of(items, model.item_embeddings[items], model.bundle.prototypes, components, temperature)
 
 
 def turn(
@@ -231,38 +252,38 @@ def turn(
     n: int,
 ) -> Ends:
     """Set one dimension after another to both ends of its range, each from the component as it is, and rank the pool."""
-    vectors = []
-    for dim, walked in dimensions:
-        for value in (walked.used.low, walked.used.high):
-            target = component.astype(np.float64)
-            target[dim] = value
-            # A range that the prototype limits stays in the concept; there t is 1, and most of the time would go into it.
-            leaves = walked.source == "items"
-            vectors.append(
-                move(component, target, scale_for(component, target, concept, prototypes) if leaves else 1.0)
-            )
-    stacked = np.stack(vectors).astype(np.float64)  # (2·D, d)
-    scores, own = pool.scores_with(stacked, concept)
-    return Ends(stacked, scores, own, tops_of(scores, n))
+    at_home = is_nearest(component, concept, prototypes)
+    targets = np.repeat(component.astype(np.float64)[None], 2 * len(dimensions), axis=0)  # (2·D, d)
+    for at, (dim, walked) in enumerate(dimensions):
+        targets[2 * at : 2 * at + 2, dim] = walked.used.low, walked.used.high
+    # Where the prototype limits a range its ends stay in the concept, and elsewhere there is no staying: in both cases
+    # t is 1, see `scale_for`. What remains is a range of items that the prototype's does not touch.
+    scales = np.ones(len(targets))
+    for at, target in enumerate(targets):
+        if at_home and dimensions[at // 2][1].source == "items":
+            scales[at] = scale_for(component, target, concept, prototypes)
+    vectors = moves(component, targets, scales).astype(np.float64)
+    scores, own = pool.scores_with(vectors, concept)
+    return Ends(vectors, scores, own, tops_of(scores, n))
 
 
 def tops_of(scores: Float64Array, n: int) -> BoolArray:
     """Say of each row which n values are the largest, of equal ones the earlier: (E, P) → (E, P)."""
-    tops = np.zeros(scores.shape, dtype=bool)
-    for row, top in zip(scores, tops, strict=True):
-        top[largest(row, n)] = True
+    if n >= scores.shape[1]:
+        return np.ones(scores.shape, dtype=bool)
+    nth = np.partition(scores, -n, axis=1)[:, -n, None]  # (E, 1)
+    tops: BoolArray = scores >= nth
+    for row in np.flatnonzero(tops.sum(axis=1) > n):  # where several equal the n-th
+        tops[row] = False
+        tops[row, largest(scores[row], n)] = True
     return tops
 
 
-def preview(model: LoadedModel, pool: Pool, ends: Ends, end: int, other: int, eligible: Int64Array) -> int | None:
+def preview(model: LoadedModel, pool: Pool, newcomer: int, vector: Float64Array, eligible: Int64Array) -> int | None:
     """Return an item that shows what an end brings.
 
-    The best-ranked item that the concept puts there and that is not in the top n at the other end: what would be new.
-    Where there is none, the concept's item nearest to the component at this end, of those eligible.
+    The newcomer at this end; where there is none, the concept's item nearest to the component there, of those eligible.
     """
-    fresh = ends.own[end] & ~ends.tops[other]
-    if fresh.any():
-        return int(pool.items[np.argmax(np.where(fresh, ends.scores[end], -np.inf))])
-    if not len(eligible):
-        return None
-    return int(eligible[np.argmax(model.item_embeddings[eligible] @ ends.vectors[end])])
+    if newcomer >= 0:
+        return int(pool.items[newcomer])
+    return int(eligible[np.argmax(model.item_embeddings[eligible] @ vector)]) if len(eligible) else None

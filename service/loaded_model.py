@@ -83,6 +83,13 @@ class LoadedModel:
         """Return the items of a concept, those that belong to it more than to any other: item indices, ascending."""
         return self._members[concept]
 
+    def items_range(self, concept: int) -> Float32Array:
+        """Return where a concept's items are along each coordinate: (2, d), lowest and highest. It holds at least one."""
+        if concept not in self._items_ranges:
+            rows = self.item_embeddings[self.members(concept)]
+            self._items_ranges[concept] = np.stack([rows.min(axis=0), rows.max(axis=0)])
+        return self._items_ranges[concept]
+
     def dimension(self, concept: int, dim: int) -> Dimension:
         """Return a dimension as seen from a concept."""
         return self._dimensions[concept][dim]
@@ -92,6 +99,11 @@ class LoadedModel:
         order = np.argsort(self.main_concepts, kind="stable")
         sizes = np.bincount(self.main_concepts, minlength=self.shape[1])
         return np.split(order, np.cumsum(sizes)[:-1])
+
+    @cached_property
+    def _items_ranges(self) -> dict[int, Float32Array]:
+        """Filled when asked for: one pass over a concept's items, the same for every request."""
+        return {}
 
     @cached_property
     def _dimensions(self) -> list[dict[int, Dimension]]:

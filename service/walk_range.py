@@ -3,7 +3,7 @@
 The paper finds the prototype's range by binary search; it has a closed form. Pure numpy, used by `walk.py`.
 """
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,26 +54,37 @@ class WalkRange:
 
 
 def prototype_range(start: Float32Array, dim: int, concept: int, prototypes: Float32Array) -> Interval | None:
-    """Return where prototype `concept` stays the nearest to the start as coordinate `dim` varies, all else fixed.
+    """Return where prototype `concept` stays the nearest as coordinate `dim` varies; see `prototype_ranges`."""
+    return prototype_ranges(start, [dim], concept, prototypes)[0]
 
-    With value v at the coordinate, prototype k is at cosine (start_{−j}·m_{k,−j} + v·m_{k,j}) / ‖start(v)‖. The length
+
+def prototype_ranges(
+    start: Float32Array, dims: Sequence[int], concept: int, prototypes: Float32Array
+) -> list[Interval | None]:
+    """Return where prototype `concept` stays the nearest to the start as one coordinate varies, all else fixed.
+
+    With value v at coordinate j, prototype k is at cosine (start_{−j}·m_{k,−j} + v·m_{k,j}) / ‖start(v)‖. The length
     is common to all k, so each rival gives one linear inequality v·(m_{concept,j} − m_{k,j}) ≥ r_k: a half-line, all
     or nothing. Their intersection is the paper's (a, b), which it finds by binary search.
 
     Returns:
-        The interval, ±inf where no rival limits it; None when a rival is nearer whatever the value.
+        For each coordinate the interval, ±inf where no rival limits it; None when a rival is nearer whatever the value.
     """
-    fixed = start.astype(np.float64)
-    fixed[dim] = 0.0
+    fixed = np.repeat(start.astype(np.float64)[None], len(dims), axis=0)  # (D, d)
+    fixed[np.arange(len(dims)), dims] = 0.0
     own, rivals = prototypes[concept].astype(np.float64), np.delete(prototypes, concept, axis=0)
     gaps = own - rivals  # (K−1, d)
-    slopes, needed = gaps[:, dim], -(gaps @ fixed)  # (K−1,) each: v · slope ≥ needed
-    if np.any((slopes == 0) & (needed > 0)):
-        return None
-    rising, falling = slopes > 0, slopes < 0
-    low = np.max(needed[rising] / slopes[rising], initial=-math.inf)
-    high = np.min(needed[falling] / slopes[falling], initial=math.inf)
-    return Interval(float(low), float(high)) if low <= high else None
+    # Both (D, K−1): v · slope ≥ needed. `einsum`, so that a coordinate's range does not depend on how many are asked for.
+    slopes, needed = gaps[:, dims].T, -np.einsum("jd,kd->jk", fixed, gaps)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        bounds = needed / slopes
+    lows = np.where(slopes > 0, bounds, -np.inf).max(axis=1, initial=-np.inf)
+    highs = np.where(slopes < 0, bounds, np.inf).min(axis=1, initial=np.inf)
+    possible = (lows <= highs) & ~((slopes == 0) & (needed > 0)).any(axis=1)
+    return [
+        Interval(low, high) if is_possible else None
+        for low, high, is_possible in zip(lows.tolist(), highs.tolist(), possible.tolist(), strict=True)
+    ]
 
 
 def range_along(
@@ -92,9 +103,25 @@ def range_along(
         coordinates: (n,) of the concept's items, n ≥ 1.
     """
     items = Interval(float(coordinates.min()), float(coordinates.max()))
-    prototype = prototype_range(start, dim, concept, prototypes)
-    if prototype is not None and is_nearest(start, concept, prototypes):
-        value = float(start[dim])  # the start itself is inside, whatever rounding made of the ends
+    return ranges_along(start, [dim], concept, prototypes, [items])[0]
+
+
+def ranges_along(
+    start: Float32Array, dims: Sequence[int], concept: int, prototypes: Float32Array, items: Sequence[Interval]
+) -> list[WalkRange]:
+    """Return the ranges along several dimensions, `items` being where the concept's items are along each."""
+    at_home = is_nearest(start, concept, prototypes)
+    found = prototype_ranges(start, dims, concept, prototypes)
+    return [
+        cut_to_items(prototype, at_home, float(start[dim]), where)
+        for prototype, dim, where in zip(found, dims, items, strict=True)
+    ]
+
+
+def cut_to_items(prototype: Interval | None, at_home: bool, value: float, items: Interval) -> WalkRange:
+    """Return what is walked from a value, given where the prototype stays the nearest and where the items are."""
+    if prototype is not None and at_home:
+        # The start itself is inside, whatever rounding made of the ends.
         prototype = Interval(min(prototype.low, value), max(prototype.high, value))
         shared = prototype.intersect(items)
         if shared is not None:

@@ -2,16 +2,20 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.schema import Dimension, DimensionEnd
-from macrid.service.control import Edit, Wishes, alter
-from macrid.service.controls import candidates, find_controls, tops_of
+from macrid.service.control import Edit, Wishes, alter, move, moves
+from macrid.service.controls import Pool, candidates, find_controls, tops_of
+from macrid.service.encoder import unit_rows
 from macrid.service.errors import InvalidError, OtherModelError, TooLargeError
 from macrid.service.loaded_model import LoadedModel
+from macrid.service.ranking.scores import soft_scores
 from macrid.service.recommender import Limits, Recommender
 from macrid.service.schemas import ControlsRequest
-from macrid.service.walk_range import is_nearest
+from macrid.service.walk_range import is_nearest, prototype_range, prototype_ranges
 from tests.support.bundles import make_bundle
 
 HISTORY = np.array([9, 20])
@@ -159,6 +163,47 @@ class TestCandidates:
 class TestTopsOf:
     def test_of_equal_scores_the_earlier_are_in(self):
         assert tops_of(np.array([[1.0, 3.0, 1.0, 1.0]]), 2).tolist() == [[True, True, False, False]]
+
+
+class TestTheShortWayIsThePlainOne:
+    """What is computed for all ends at once against the same for one end at a time."""
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([2, 9, 40]))
+    def test_ranges_and_vectors_do_not_depend_on_how_many_there_are(self, seed, concepts, dimensions):
+        rng = np.random.default_rng(seed)
+        prototypes, (component,) = (
+            unit_rows(rng.normal(size=(n, dimensions)).astype(np.float32)) for n in (concepts, 1)
+        )
+        prototypes[rng.random(prototypes.shape) < 0.2] = 0  # slopes of 0
+        together = prototype_ranges(component, list(range(dimensions)), 0, prototypes)
+        assert together == [prototype_range(component, dim, 0, prototypes) for dim in range(dimensions)]
+        targets = component + rng.normal(size=(7, dimensions)) * (rng.random((7, 1)) < 0.8)
+        scales = rng.choice([0.0, 0.3, 1.0], size=7)
+        each = [move(component, target, scale) for target, scale in zip(targets, scales, strict=True)]
+        np.testing.assert_array_equal(moves(component, targets, scales), np.stack(each))
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 40))
+    def test_tops_are_those_of_each_row(self, seed, width, n):
+        scores = np.random.default_rng(seed).integers(0, 6, size=(5, width)).astype(np.float64)  # many ties
+        expected = np.zeros(scores.shape, dtype=bool)
+        for row, values in zip(expected, scores, strict=True):
+            row[np.lexsort((np.arange(width), -values))[:n]] = True
+        np.testing.assert_array_equal(tops_of(scores, n), expected)
+
+    @pytest.mark.parametrize("temperature", [0.002, 0.1, 2.0])
+    def test_scores_of_the_pool_are_those_of_the_ranker(self, model, temperature):
+        rng = np.random.default_rng(4)
+        items, prototypes = model.item_embeddings[:50], model.bundle.prototypes
+        components, replacements = (unit_rows(rng.normal(size=(3, 40)).astype(np.float32)) for _ in range(2))
+        pool = Pool.of(np.arange(50), items, prototypes, components, temperature)
+        found, own = pool.scores_with(replacements.astype(np.float64), 1)
+        for replacement, scores, is_own in zip(replacements, found, own, strict=True):
+            components[1] = replacement
+            expected, concepts = soft_scores(items, components, prototypes, temperature)
+            np.testing.assert_allclose(scores, expected, rtol=1e-12, atol=1e-9)
+            np.testing.assert_array_equal(is_own, concepts == 1)
 
 
 class TestFacade:
