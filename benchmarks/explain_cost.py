@@ -39,7 +39,8 @@ def larger(model: LoadedModel, items: int, folder: Path, rng: np.random.Generato
     bundle = model.bundle
     rows = np.arange(items) % model.shape[0]
     moved = bundle.item_embeddings[rows] + MOVED * rng.normal(size=(items, model.shape[2])) / np.sqrt(model.shape[2])
-    arrays = {name: np.asarray(getattr(bundle, name)) for name in ARRAYS}
+    arrays = {name: array for name in ARRAYS if (array := getattr(bundle, name)) is not None}
+    arrays.pop("item_places", None)  # of the items there were
     arrays["item_embeddings"] = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
     affinities = arrays["item_embeddings"].astype(np.float64) @ arrays["prototypes"].T / bundle.manifest.temperature
     weights = np.exp(affinities - affinities.max(axis=1, keepdims=True))

@@ -54,8 +54,11 @@ class Encoder:
         """Run the network behind the sums over a history: inputs (…, d) → components (…, d), unit vectors."""
         rows: Float32Array = inputs.reshape(-1, inputs.shape[-1]) + self.input_bias
         np.tanh(rows, out=rows)  # in place: `explain.py` sends hundreds of rows, and fresh memory costs more than tanh
-        means = rows @ self.mean_weight + self.mean_bias
-        return unit_rows(means).reshape(inputs.shape)
+        means: Float32Array = rows @ self.mean_weight
+        means += self.mean_bias
+        lengths = np.sqrt(np.einsum("nd,nd->n", means, means))  # without the squares of a norm, and in one pass
+        means /= np.maximum(lengths, np.float32(SHORTEST))[:, None]
+        return means.reshape(inputs.shape)
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:

