@@ -40,7 +40,7 @@ def test_the_server_installs_without_the_trainers_libraries(environment):
 def test_it_leaves_no_module_with_a_common_name(environment):
     venv, _ = environment
     (site,) = venv.glob("lib/python*/site-packages")
-    assert not [name for name in ("model", "service", "artifacts", "cli.py", "src") if (site / name).exists()]
+    assert not [name for name in ("model", "service", "artifacts", "cli", "src") if (site / name).exists()]
     assert not (site / "macrid" / "artifacts" / "store").exists()
 
 

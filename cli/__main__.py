@@ -1,0 +1,5 @@
+"""`python -m macrid.cli`."""
+
+from macrid.cli import main
+
+main()

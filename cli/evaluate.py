@@ -1,0 +1,157 @@
+"""`macrid evaluate`, `analyse` and `choose-k`: how good a model is, what it learnt, and how many concepts it needs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from macrid.cli.app import app, console, trainer
+from macrid.cli.options import (
+    DEFAULT_STORE,
+    Given,
+    HeldOutUsers,
+    ItemColumn,
+    MinRating,
+    MinUserItems,
+    RatingColumn,
+    SourceFolder,
+    StoreOption,
+    TimestampColumn,
+    UserColumn,
+)
+from macrid.cli.output import print_source, print_table, trainings, write_json
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle's folder; default: the store's current version.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Where the clicks are now: a folder of a data set, or a file.")
+    ] = None,
+) -> None:
+    """Compare a bundle with EASE and popularity on the test users of the very split it was trained with."""
+    from macrid.artifacts.bundle import Bundle
+    from macrid.artifacts.store import Store
+
+    pipeline = trainer()
+    opened = Bundle.open(bundle) if bundle else Store(store).open_current()
+    console.print(f"{opened.manifest.model_version}, fitted on {opened.manifest.fitted_on.replace('_', ' ')}")
+    table, split = pipeline.evaluate_bundle(opened, folder)
+    print_table(table, len(split.test.user_ids))
+
+
+@app.command()
+def analyse(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle's folder; default: the store's current version.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Where the clicks are now: a folder of a data set, or a file.")
+    ] = None,
+    category: Annotated[
+        str | None,
+        typer.Option(
+            help="Item column to compare the concepts with; default: the one that groups items into the fewest."
+        ),
+    ] = None,
+    factors: Annotated[
+        str | None, typer.Option(metavar="A,B,C", help="Numeric item columns as factors; default: all that vary.")
+    ] = None,
+    starts: Annotated[
+        int, typer.Option(min=0, help="Items to walk from for each category and factor; 0 for no walks.")
+    ] = 50,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of shuffles, halves and samples.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
+) -> None:
+    """Measure what a bundle learnt: concepts against categories, independence, and factors against dimensions.
+
+    docs/analysis.md defines every measure. What needs the clicks is left out, with a word, where they cannot be read again.
+    """
+    from macrid.artifacts.bundle import Bundle
+    from macrid.artifacts.store import Store
+
+    pipeline = trainer()
+    from macrid.model.analysis.analysis import Options, plain
+    from macrid.model.analysis.analysis import analyse as measure
+    from macrid.model.analysis.tables import tables
+    from macrid.model.analysis.walks import walker_over
+    from macrid.service.walk import walk
+
+    opened = Bundle.open(bundle) if bundle else Store(store).open_current()
+    split, reason = pipeline.split_if_there(opened, folder)
+    named = None if factors is None else tuple(name.strip() for name in factors.split(",") if name.strip())
+    options = Options(category=category, factors=named, starts=starts, seed=seed)
+    found = measure(opened, options, split=split, no_split=reason, walker=walker_over(opened, walk) if starts else None)
+    console.print(f"{found.model_version}, fitted on {found.fitted_on.replace('_', ' ')}, seed {seed}")
+    for table in tables(found):
+        console.print()
+        console.print(table)
+    for reason in found.left_out:
+        console.print(f"\n[yellow]left out:[/] {escape(reason)}")
+    if json_file is not None:
+        write_json(json_file, plain(found))
+
+
+@app.command("choose-k")
+def choose_k(
+    given: Given,
+    candidates: Annotated[str, typer.Option(metavar="2,3,5", help="Numbers of concepts to try.")] = "2,3,5,7,10,15,20",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each, from different seeds.")] = 3,
+    updates: Annotated[int, typer.Option(min=1, help="Of each training, in small batches.")] = 400,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the split, and the first of the seeds.")] = 98765,
+    user_column: UserColumn = None,
+    item_column: ItemColumn = None,
+    rating_column: RatingColumn = None,
+    timestamp_column: TimestampColumn = None,
+    min_rating: MinRating = None,
+    min_user_items: MinUserItems = 5,
+    folder: SourceFolder = None,
+    held_out_users: HeldOutUsers = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there as Markdown.")] = None,
+) -> None:
+    """Recommend a number of concepts: train each candidate briefly, and see which serves and is found again.
+
+    Judged by validation users; test users are never looked at. docs/analysis.md has the rule.
+    """
+    pipeline = trainer()
+    from macrid.model.analysis.analysis import plain
+    from macrid.model.analysis.choosing import brief, choose_concepts
+    from macrid.model.analysis.tables import choice_markdown, choice_table
+
+    options = pipeline.SourceOptions(
+        folder=folder,
+        columns=pipeline.ColumnNames(user_column, item_column, rating_column, timestamp_column),
+        min_rating=min_rating,
+        min_user_items=min_user_items,
+    )
+    source = pipeline.load_source(given, options)
+    print_source(source)
+    split = pipeline.split_source(source, held_out_users, seed)
+    config = brief(pipeline.training_config(source, {}), split.training.shape[0], updates)
+    numbers = _whole_numbers(candidates)
+    with trainings(len(set(numbers)) * seeds) as on_trained:
+        choice = choose_concepts(
+            split, config, candidates=numbers, seeds=range(seed, seed + seeds), on_trained=on_trained
+        )
+    console.print(choice_table(choice))
+    console.print(f"\n[bold]{escape(choice.reason)}[/]\nmacrid train {escape(given)} --concepts {choice.recommended}")
+    if markdown is not None:
+        markdown.write_text(choice_markdown(choice), encoding="utf-8")
+        console.print(f"\nwritten to {escape(str(markdown))}")
+    if json_file is not None:
+        write_json(json_file, plain(choice))
+
+
+def _whole_numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r}; expected whole numbers with commas between", param_hint="--candidates"
+        ) from error

@@ -1,0 +1,45 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="MACRID_STORE", help="Folder of published versions.", show_default=True)
+]
+Initialisation = Literal["co_clicks", "random"]
+Basis = Literal["independent", "trained"]
+Recipe = Literal["ours", "paper"]
+DEFAULT_STORE = Path("artifacts/store")
+Given = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="A data set by name (`macrid data list`) or a .csv, .tsv or .parquet file of clicks."
+    ),
+]
+
+UserColumn = Annotated[
+    str | None, typer.Option(rich_help_panel="Data", help="Column of user ids; default: user, user_id or userId.")
+]
+ItemColumn = Annotated[
+    str | None, typer.Option(rich_help_panel="Data", help="Column of item ids; default: item, item_id or itemId.")
+]
+RatingColumn = Annotated[
+    str | None, typer.Option(rich_help_panel="Data", help="Column of ratings, with --min-rating; default: rating.")
+]
+TimestampColumn = Annotated[
+    str | None, typer.Option(rich_help_panel="Data", help="Put the clicks in this column's order first.")
+]
+MinRating = Annotated[float | None, typer.Option(rich_help_panel="Data", help="Keep only ratings of at least this.")]
+MinUserItems = Annotated[
+    int, typer.Option(rich_help_panel="Data", min=1, help="Keep users with at least so many items.")
+]
+SourceFolder = Annotated[
+    Path | None,
+    typer.Option("--from", rich_help_panel="Data", help="Folder of a data set's files, if not in the usual places."),
+]
+HeldOutUsers = Annotated[
+    int | None,
+    typer.Option(rich_help_panel="Data", min=1, help="Users held out, each for validation and test; default: a tenth."),
+]

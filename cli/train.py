@@ -1,0 +1,163 @@
+"""`macrid train`: from clicks to a bundle."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from macrid.cli.app import app, console, trainer
+from macrid.cli.options import (
+    DEFAULT_STORE,
+    Basis,
+    Given,
+    HeldOutUsers,
+    Initialisation,
+    ItemColumn,
+    MinRating,
+    MinUserItems,
+    RatingColumn,
+    Recipe,
+    SourceFolder,
+    StoreOption,
+    TimestampColumn,
+    UserColumn,
+)
+from macrid.cli.steps import publish_bundle, train_source
+
+
+@app.command()
+def train(
+    given: Given,
+    items: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel="Data", help="Table of items: item id, title, image, and any other columns."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(rich_help_panel="Data", help="Name of the data in the model version; default: the file's name."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle; must not exist. Default: runs/NAME-TIME.")
+    ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Publish the bundle to the store when it is done.")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+    user_column: UserColumn = None,
+    item_column: ItemColumn = None,
+    rating_column: RatingColumn = None,
+    timestamp_column: TimestampColumn = None,
+    min_rating: MinRating = None,
+    min_user_items: MinUserItems = 5,
+    folder: SourceFolder = None,
+    held_out_users: HeldOutUsers = None,
+    concepts: Annotated[
+        int | None, typer.Option(rich_help_panel="Model", min=1, help="K, how many concepts to look for; default 7.")
+    ] = None,
+    dimensions: Annotated[
+        int | None, typer.Option(rich_help_panel="Model", min=2, help="d, the length of every embedding; default 100.")
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel="Training", min=1, help="Upper bound, default 200; the best epoch on validation is kept."
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel="Training", min=1, help="Stop after so many epochs without a better one; default 50."
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel="Training", min=1, help="Users per update; default: an eighth of them, 20 to 500."
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(rich_help_panel="Training", min=1e-9, help="Of Adam; default 0.001.")
+    ] = None,
+    beta: Annotated[
+        float | None, typer.Option(rich_help_panel="Model", min=0.0, help="Weight of the KL term; default 0.2.")
+    ] = None,
+    initialisation: Annotated[
+        Initialisation | None,
+        typer.Option(
+            rich_help_panel="Model",
+            help="co_clicks: concepts start from the co-click graph (default); random: as the authors do.",
+        ),
+    ] = None,
+    anchor: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel="Model",
+            min=0.0,
+            help="How strongly an item is held to the concept it starts in; items with many clicks can move. Default 1.",
+        ),
+    ] = None,
+    basis: Annotated[
+        Basis | None,
+        typer.Option(
+            rich_help_panel="Model",
+            help="independent: axes chosen after training so that dimensions are independent, no score changes (default); "
+            "trained: left as training left them.",
+        ),
+    ] = None,
+    prior_std: Annotated[
+        float | None,
+        typer.Option(rich_help_panel="Model", min=1e-6, help="σ₀, the standard deviation of the prior; default 0.075."),
+    ] = None,
+    recipe: Annotated[
+        Recipe,
+        typer.Option(
+            rich_help_panel="Training",
+            help="paper: random start, no anchor, axes as trained, no averaging, batches of 500, no early stop.",
+        ),
+    ] = "ours",
+    averaging: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel="Training", min=0.0, max=1.0, help="Decay per update of the averaged weights; default 0.98."
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            rich_help_panel="Training",
+            min=0,
+            max=2**32 - 1,
+            help="Of split and training: on one machine and thread count, the same seed gives the same bundle.",
+        ),
+    ] = 98765,
+) -> None:
+    """Train MacridVAE on clicks, compare it with EASE and popularity on held-out users, and write a bundle.
+
+    Ctrl-C ends training and keeps the best epoch so far, but does not publish it. Data sets known by name may have defaults of
+    their own for the model and training.
+
+    Example: macrid train clicks.csv --items items.csv --publish && macrid serve
+    """
+    pipeline = trainer()
+    settings = {**(pipeline.PAPER_RECIPE if recipe == "paper" else {}), **_given(locals(), pipeline.CONFIG_NAMES)}
+    options = pipeline.SourceOptions(
+        items=items,
+        name=name,
+        folder=folder,
+        columns=pipeline.ColumnNames(user_column, item_column, rating_column, timestamp_column),
+        min_rating=min_rating,
+        min_user_items=min_user_items,
+    )
+    outcome = train_source(given, options, settings, held_out_users, out)
+    if publish and not outcome.trained.interrupted:
+        publish_bundle(outcome.folder, store)
+    else:
+        console.print(f"publish it with: macrid publish {escape(str(outcome.folder))}")
+    if outcome.trained.interrupted:
+        raise typer.Exit(130)
+
+
+def _given(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Those options that configure training and that the caller has given."""
+    return {name: value for name, value in values.items() if name in names and value is not None}
