@@ -292,6 +292,42 @@ class TestAllowedAgainstBruteForce:
             assert ranking.certified  # the lists hold everything
 
 
+class TestWidening:
+    """Where lists prove nothing, the items that can still reach what was found are all that matter."""
+
+    @settings(deadline=None, max_examples=150)
+    @given(worlds(), st.data())
+    def test_from_any_n_items_it_leads_to_the_true_ranking(self, world, data):
+        rows, prototypes, components, temperature, n, excluded = world
+        weights = weights_for(world, data.draw)
+        allowed = TestAllowedAgainstBruteForce.allowed(world, data.draw)
+        eligible = np.setdiff1d(np.flatnonzero(allowed), excluded)
+        if len(eligible) < n:
+            return
+        known = np.random.default_rng(data.draw(st.integers(0, 99))).choice(eligible, n, replace=False)
+        with np.errstate(divide="ignore"):
+            scores, _ = soft_scores(rows[known], components, prototypes, temperature, np.log(weights))
+        expected = exact(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
+        ranker = by_concept(rows, prototypes, temperature)
+        ranking = ranker._rank_reaching(scores.min(), components, n, excluded, weights, allowed)
+        assert ranking.certified
+        np.testing.assert_array_equal(ranking.indices, expected.indices)
+        np.testing.assert_array_equal(ranking.scores, expected.scores)
+
+    def test_concepts_that_overlap_are_ranked_by_widening_and_not_by_scoring_everything(self):
+        rng = np.random.default_rng(6)
+        items = unit_rows(rng.normal(size=(3000, 16)).astype(np.float32))
+        prototypes = unit_rows(np.float32(1) + 0.1 * rng.normal(size=(6, 16)).astype(np.float32))
+        components = unit_rows(rng.normal(size=(6, 16)).astype(np.float32))
+        ranker = by_concept(items, prototypes, temperature=1.0)
+        assert not ranker._rank_lists(components, 10, NOTHING, 100).certified
+        ranking = ranker.rank(components, 10, NOTHING)
+        assert ranking.certified
+        assert "_every_item" not in vars(ranker)
+        expected = exact(items, prototypes, temperature=1.0).rank(components, 10, NOTHING)
+        np.testing.assert_array_equal(ranking.indices, expected.indices)
+
+
 @pytest.fixture(scope="module")
 def world():
     rng = np.random.default_rng(11)
