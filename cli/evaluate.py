@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from macrid.cli.app import app, console, trainer
+from macrid.cli.compare import compare_source, whole_numbers
 from macrid.cli.options import (
     DEFAULT_STORE,
     Given,
@@ -32,8 +33,65 @@ def evaluate(
     folder: Annotated[
         Path | None, typer.Option("--from", help="Where the clicks are now: a folder of a data set, or a file.")
     ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            rich_help_panel="Comparison",
+            help="Instead of a bundle: train MacridVAE and the baselines on a data set by name, or a file of clicks.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option(metavar="1,2,3", rich_help_panel="Comparison", help="Of the splits and of training.")
+    ] = "98765",
+    baselines: Annotated[
+        str | None, typer.Option(metavar="A,B", rich_help_panel="Comparison", help="Default: all there are.")
+    ] = None,
+    configs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel="Comparison",
+            help="Tuned settings, METHOD.toml each, as `macrid tune` writes them; a method without a file has its defaults.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel="Comparison",
+            help="Tables as Markdown and JSON, and every fit, so that it goes on where it was. Default: runs/compare-NAME.",
+        ),
+    ] = None,
+    user_column: UserColumn = None,
+    item_column: ItemColumn = None,
+    rating_column: RatingColumn = None,
+    timestamp_column: TimestampColumn = None,
+    min_rating: MinRating = None,
+    min_user_items: MinUserItems = 5,
+    held_out_users: HeldOutUsers = None,
 ) -> None:
-    """Compare a bundle with EASE and popularity on the test users of the very split it was trained with."""
+    """Compare a bundle with EASE and popularity on the test users of the very split it was trained with.
+
+    With --compare, train MacridVAE and all baselines anew on the same splits, and test the differences: docs/baselines.md.
+
+    Example: macrid evaluate --compare ml-latest-small --seeds 1,2,3 --baselines ease,recvae
+    """
+    if compare is not None:
+        if bundle is not None:
+            raise typer.BadParameter("a bundle and --compare exclude each other", param_hint="BUNDLE")
+        options = trainer().SourceOptions(
+            folder=folder,
+            columns=trainer().ColumnNames(user_column, item_column, rating_column, timestamp_column),
+            min_rating=min_rating,
+            min_user_items=min_user_items,
+        )
+        source = trainer().load_source(compare, options)
+        numbers = whole_numbers(seeds, "--seeds")
+        compare_source(
+            source, numbers, baselines, configs, held_out_users, out or Path("runs") / f"compare-{source.name}"
+        )
+        return
     from macrid.artifacts.bundle import Bundle
     from macrid.artifacts.store import Store
 
@@ -134,7 +192,7 @@ def choose_k(
     print_source(source)
     split = pipeline.split_source(source, held_out_users, seed)
     config = brief(pipeline.training_config(source, {}), split.training.shape[0], updates)
-    numbers = _whole_numbers(candidates)
+    numbers = whole_numbers(candidates, "--candidates")
     with trainings(len(set(numbers)) * seeds) as on_trained:
         choice = choose_concepts(
             split, config, candidates=numbers, seeds=range(seed, seed + seeds), on_trained=on_trained
@@ -146,12 +204,3 @@ def choose_k(
         console.print(f"\nwritten to {escape(str(markdown))}")
     if json_file is not None:
         write_json(json_file, plain(choice))
-
-
-def _whole_numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{text!r}; expected whole numbers with commas between", param_hint="--candidates"
-        ) from error

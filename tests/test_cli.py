@@ -68,6 +68,29 @@ class TestOwnData:
         assert f"--concepts {choice['recommended']}" in said
         assert choice["reason"] in (tmp_path / "k.md").read_text()
 
+    def test_methods_are_compared_on_the_same_splits(self, small_shop, tmp_path):
+        said = macrid(
+            "evaluate", "--compare", small_shop / "clicks.csv", "--seeds", "1,2", "--baselines", "popularity,ease",
+            "--configs", ".", "--out", "table", cwd=self.with_settings(tmp_path, "epochs = 1\ndimensions = 8\n"),
+        )  # fmt: skip
+        assert "| MacridVAE |" in said
+        found = json.loads((tmp_path / "table" / "comparison.json").read_text())
+        assert found["seeds"] == [1, 2]
+        assert [row["method"] for row in found["rows"]] == ["macridvae", "popularity", "ease"]
+        assert found["rows"][0]["settings"]["dimensions"] == 8
+        assert " ".join((tmp_path / "table" / "comparison.md").read_text().split()) in said
+
+    def test_an_unknown_setting_in_a_file_is_named(self, small_shop, tmp_path):
+        said = macrid(
+            "evaluate", "--compare", small_shop / "clicks.csv", "--configs", ".", expect=2,
+            cwd=self.with_settings(tmp_path, "konzepte = 3\n"),
+        )  # fmt: skip
+        assert "macridvae.toml: 'konzepte' is no setting" in said
+
+    def with_settings(self, folder, text):
+        (folder / "macridvae.toml").write_text('model = "macridvae"\n[settings]\n' + text)
+        return folder
+
     @pytest.mark.parametrize("candidates", ["2,many", "0,3", ""])
     def test_candidates_that_are_none_are_refused(self, small_shop, tmp_path, candidates):
         said = macrid("choose-k", small_shop / "clicks.csv", "--candidates", candidates, cwd=tmp_path, expect=2)
