@@ -1,5 +1,6 @@
 """`macrid publish` and `roll-back`: versions in the store."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,44 @@ from macrid.cli.steps import publish_bundle
 
 @app.command()
 def publish(
-    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")], store: StoreOption = DEFAULT_STORE
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    store: StoreOption = DEFAULT_STORE,
+    names: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your own names for concepts and dimensions; see `macrid names`."),
+    ] = None,
 ) -> None:
     """Verify a bundle, copy it into the store and make it current; running servers take it up by themselves."""
-    publish_bundle(bundle, store)
+    if names is None:
+        publish_bundle(bundle, store)
+        return
+    from macrid.artifacts.names import read_names, write_renamed
+
+    with tempfile.TemporaryDirectory() as scratch:
+        write_renamed(bundle, read_names(names), Path(scratch) / "bundle")
+        publish_bundle(Path(scratch) / "bundle", store)
+
+
+@app.command()
+def names(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle's folder; default: the store's current version.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    dimensions: Annotated[int, typer.Option(min=0, help="Of each concept, the most important ones.")] = 5,
+) -> None:
+    """Print the names of concepts and dimension ends as a file to edit, for `macrid publish --names FILE`.
+
+    Its keys are ids that stay the same when a model is trained further, so the file is kept and used again.
+
+    Example: macrid names > names.toml; edit it; macrid publish runs/my-bundle --names names.toml
+    """
+    from macrid.artifacts.bundle import Bundle
+    from macrid.artifacts.names import as_toml
+    from macrid.artifacts.store import Store
+
+    opened = Bundle.open(bundle) if bundle else Store(store).open_current()
+    typer.echo(as_toml(opened.concepts, dimensions), nl=False)
 
 
 @app.command("roll-back")
