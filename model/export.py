@@ -16,6 +16,7 @@ from macrid.artifacts.bundle import Bundle, BundleContents, write_bundle
 from macrid.artifacts.catalogue import write_catalogue
 from macrid.artifacts.schema import Concept, Dimension, DimensionEnd, Float32Array, Manifest
 from macrid.model.basis import independent_basis
+from macrid.model.errors import TrainingError
 from macrid.model.items import Items
 from macrid.model.labelling import Vocabulary
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
@@ -61,8 +62,11 @@ def export(
         basis: "independent" turns the axes as `basis.independent_basis` says, which changes no score; "trained" leaves them.
 
     Raises:
+        TrainingError: the network is not of cosines, so the server would rank otherwise than it does.
         BundleError: the folder exists, or what would be written breaks the format.
     """
+    if network.config.similarity != "cosine":
+        raise TrainingError(f"similarity is {network.config.similarity!r}; only a network of 'cosine' can be served")
     arrays = network_arrays(network, training)
     components = sampled_components(network, training)
     if basis == "independent":

@@ -4,6 +4,7 @@ Letters: B users of a batch, E their clicks together, M items, K concepts, d dim
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ class NetworkConfig:
         temperature: τ of both the concept assignment and the decoder; the paper fixes 0.1.
         prior_std: σ₀; the authors' code has 0.075, their text about 0.1.
         keep_probability: of the dropout on the normalised input row.
+        similarity: of items with prototypes and with components; "inner_product" leaves items and prototypes as long as they
+            are, the ablation of the paper's Figure 2e. Only "cosine" can be served.
     """
 
     concepts: int = 7
@@ -29,6 +32,7 @@ class NetworkConfig:
     temperature: float = 0.1
     prior_std: float = 0.075
     keep_probability: float = 0.5
+    similarity: Literal["cosine", "inner_product"] = "cosine"
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,15 @@ class MacridVAE(nn.Module):
         self.output_bias = nn.Parameter(_small(2 * d, generator))  # (2d,)
 
     def unit_items(self) -> Tensor:
-        """h_i / |h_i|, (M, d)."""
-        return F.normalize(self.item_embeddings, dim=1)
+        """h_i / |h_i|, (M, d); h_i itself where the similarity is the inner product."""
+        return self._lengths_taken(self.item_embeddings)
 
     def concept_logits(self, unit_items: Tensor) -> Tensor:
         """s_{i,k} = cos(h_i, m_k) / τ, eq. (6): (M, K)."""
-        return unit_items @ F.normalize(self.prototypes, dim=1).T / self.config.temperature
+        return unit_items @ self._lengths_taken(self.prototypes).T / self.config.temperature
+
+    def _lengths_taken(self, rows: Tensor) -> Tensor:
+        return F.normalize(rows, dim=1) if self.config.similarity == "cosine" else rows
 
     def encode(
         self, histories: Histories, concept_weights: Tensor, dropout: torch.Generator | None = None

@@ -157,6 +157,10 @@ def describe_training(trained: Trained) -> dict[str, object]:
         "best_epoch": trained.best_epoch,
         "epochs_run": len(trained.history),
         "interrupted": trained.interrupted,
+        "curve": {
+            "loss": [epoch.loss for epoch in trained.history],
+            "ndcg@100": [epoch.validation.mean("ndcg@100") for epoch in trained.history],
+        },
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }
