@@ -122,6 +122,15 @@ def train(
             rich_help_panel="Training", min=0.0, max=1.0, help="Decay per update of the averaged weights; default 0.98."
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            rich_help_panel="Training",
+            help="Settings as `macrid tune` writes them; options given here win over it.",
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -140,7 +149,11 @@ def train(
     Example: macrid train clicks.csv --items items.csv --publish && macrid serve
     """
     pipeline = trainer()
-    settings = {**(pipeline.PAPER_RECIPE if recipe == "paper" else {}), **_given(locals(), pipeline.CONFIG_NAMES)}
+    settings = {
+        **(pipeline.PAPER_RECIPE if recipe == "paper" else {}),
+        **({} if config is None else _read(config)),
+        **_given(locals(), pipeline.CONFIG_NAMES),
+    }
     options = pipeline.SourceOptions(
         items=items,
         name=name,
@@ -156,6 +169,16 @@ def train(
         console.print(f"publish it with: macrid publish {escape(str(outcome.folder))}")
     if outcome.trained.interrupted:
         raise typer.Exit(130)
+
+
+def _read(config: Path) -> Any:
+    """MacridVAE's settings in a file, checked."""
+    from macrid.model.methods import MACRID_KINDS
+    from macrid.model.settings import check_settings, read_settings
+
+    settings = read_settings(config, "macridvae")
+    check_settings(settings, MACRID_KINDS, str(config))
+    return settings
 
 
 def _given(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:

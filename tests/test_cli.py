@@ -26,6 +26,7 @@ COMMANDS = (
     ["report"],
     ["sweep"],
     ["roll-back"],
+    ["tune"],
     ["serve"],
     ["demo"],
 )
@@ -82,6 +83,28 @@ class TestOwnData:
         assert [row["method"] for row in found["rows"]] == ["macridvae", "popularity", "ease"]
         assert found["rows"][0]["settings"]["dimensions"] == 8
         assert " ".join((tmp_path / "table" / "comparison.md").read_text().split()) in said
+
+    def test_what_is_tuned_is_trained_with_and_options_win(self, small_shop, tmp_path):
+        said = macrid(
+            "tune", small_shop / "clicks.csv", "--trials", 1, "--set", "epochs=1", "--set", "dimensions=8",
+            "--set", "concepts=3", "--out", "best.toml", cwd=tmp_path,
+        )  # fmt: skip
+        assert "settings written to best.toml, all trials to best.trials.csv" in said
+        macrid(
+            "train",
+            small_shop / "clicks.csv",
+            "--config",
+            "best.toml",
+            "--concepts",
+            2,
+            "--out",
+            "bundle",
+            cwd=tmp_path,
+        )
+        trained = Bundle.open(tmp_path / "bundle").manifest.training
+        assert trained["network"]["concepts"] == 2
+        assert trained["network"]["dimensions"] == 8
+        assert trained["epochs_run"] == 1
 
     def test_an_unknown_setting_in_a_file_is_named(self, small_shop, tmp_path):
         said = macrid(
