@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from macrid.artifacts.derived import derive
 from macrid.artifacts.errors import BundleError
 from macrid.artifacts.schema import ARRAYS, FORMAT_VERSION, Float32Array, arrays_of
 
 MAX_HEADER_BYTES = 1_000_000
 ROWS_AT_ONCE = 65_536  # invariants are checked in slices: memory stays bounded at any catalogue size
 TOLERANCE = 1e-3
+LAST_BITS = 1e-12  # by how much two machines may differ in a sum of float64, relative to it
 
-_SAFETENSORS_NAMES = {np.dtype(np.float32): "F32", np.dtype(np.int64): "I64"}
+_SAFETENSORS_NAMES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64", np.dtype(np.int64): "I64"}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -119,16 +121,22 @@ def check_arrays(arrays: Mapping[str, np.ndarray], temperature: float, where: st
     for name in ("prototypes", "item_embeddings"):
         _check_unit_rows(name, arrays[name], where)
     _check_concept_weights(arrays, temperature, where)
+    _check_derived(arrays, temperature, where)
     return sizes
 
 
 def check_declared(arrays: Mapping[str, np.ndarray], where: str) -> dict[str, int]:
     """Hold arrays to the names, dtypes and shapes of `schema.ARRAYS`; returns what M, K and d are.
 
+    Derived arrays may be absent: who writes a bundle makes them.
+
     Raises:
         BundleError: names the array, what it is and what was expected.
     """
-    _check_names(arrays, FORMAT_VERSION, f"{where}: the arrays are")
+    specs = arrays_of(FORMAT_VERSION)
+    _check_names(
+        {*arrays, *(name for name in specs if specs[name].derived)}, FORMAT_VERSION, f"{where}: the arrays are"
+    )
     sizes: dict[str, int] = {}
     for name, spec in ARRAYS.items():
         if name not in arrays:
@@ -181,6 +189,21 @@ def _check_concept_weights(arrays: Mapping[str, np.ndarray], temperature: float,
             rule = f"softmax(<h_i, m_k> / temperature) with temperature {temperature}"
             raise BundleError(
                 f"{where}: array concept_weights has row {rows.start + worst} off by {off[worst]:.3g}, expected {rule}"
+            )
+
+
+def _check_derived(arrays: Mapping[str, np.ndarray], temperature: float, where: str) -> None:
+    """Derived arrays are what they would be if they were made again: answers are proved with them."""
+    given = [name for name in arrays if ARRAYS[name].derived]
+    expected = derive(arrays, temperature) if given else {}
+    for name in given:
+        allowed = LAST_BITS * np.maximum(np.abs(expected[name]), 1) if name == "log_partition" else 0
+        off = np.flatnonzero(np.abs(arrays[name] - expected[name]) > allowed)
+        if len(off):
+            at = int(off[0])
+            raise BundleError(
+                f"{where}: array {name} holds {arrays[name][at]} at [{at}], expected {expected[name][at]} "
+                "as it follows from the other arrays"
             )
 
 

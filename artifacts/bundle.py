@@ -1,7 +1,7 @@
 """A bundle: everything the server needs to serve one trained model, in one folder that is written whole and opened verified."""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +11,11 @@ from macrid.artifacts import schema
 from macrid.artifacts.arrays import check_arrays, map_arrays, write_arrays
 from macrid.artifacts.catalogue import Catalogue
 from macrid.artifacts.concepts import check_sizes, read_concepts, write_concepts
+from macrid.artifacts.derived import derive
 from macrid.artifacts.errors import BundleError, CatalogueError
 from macrid.artifacts.files import exists, folder_beside
 from macrid.artifacts.manifest import check_files, check_name, read_manifest, write_manifest
-from macrid.artifacts.schema import Concept, Float32Array, Int64Array, Manifest
+from macrid.artifacts.schema import Concept, Float32Array, Float64Array, Int64Array, Manifest
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class BundleContents:
     """What a writer provides; see `schema.Manifest` for the fields that go there.
 
     Attributes:
-        arrays: those of `schema.ARRAYS`; the optional ones may be absent.
+        arrays: those of `schema.ARRAYS` without the derived ones; the optional ones may be absent.
         catalogue: a finished catalogue file, which is copied.
         index_bytes: a serialized FAISS index over the items by concept, or None.
     """
@@ -57,6 +58,10 @@ class Bundle:
     mean_weight: Float32Array
     mean_bias: Float32Array
     popularity: Int64Array
+    log_partition: Float64Array
+    main_concepts: Int64Array
+    items_by_concept: Int64Array
+    items_by_popularity: Int64Array
     item_places: Float32Array | None = None  # a bundle without has no map
 
     @staticmethod
@@ -82,6 +87,8 @@ class Bundle:
         if verify:
             check_arrays(arrays, manifest.temperature, str(embeddings))
             check_sizes(folder / schema.CONCEPTS_FILE, concepts, arrays["concept_weights"])
+        if manifest.format_version < schema.ARRAYS["log_partition"].since:
+            arrays |= derive(arrays, manifest.temperature)
         return Bundle(
             folder=folder,
             manifest=manifest,
@@ -107,6 +114,8 @@ def write_bundle(folder: Path, contents: BundleContents) -> Manifest:
         raise BundleError(f"{folder}: exists already; a bundle is written once, into a folder of its own")
     check_name(contents.name, str(folder))
     sizes = check_arrays(contents.arrays, contents.temperature, str(folder))
+    derived = derive(contents.arrays, contents.temperature)
+    contents = replace(contents, arrays={**contents.arrays, **derived})
     with folder_beside(folder) as beside:
         _write_files(beside, contents)
         manifest = write_manifest(beside, _draft(contents, sizes))

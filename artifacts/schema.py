@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-FORMAT_VERSION = 2  # what is written
-READABLE_VERSIONS = (1, 2)
+FORMAT_VERSION = 3  # what is written
+READABLE_VERSIONS = (1, 2, 3)
 
 MANIFEST_FILE = "manifest.json"
 EMBEDDINGS_FILE = "embeddings.safetensors"
@@ -19,6 +19,7 @@ CONCEPTS_FILE = "concepts.json"
 INDEX_FILE = "index/by_concept.faiss"
 
 Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 
 
@@ -31,6 +32,7 @@ class ArraySpec:
     meaning: str
     since: int = 1  # the format version that brought it
     optional: bool = False
+    derived: bool = False  # follows from the other arrays: `derived.py` makes it
 
 
 ARRAYS: dict[str, ArraySpec] = {
@@ -50,6 +52,18 @@ ARRAYS: dict[str, ArraySpec] = {
     "popularity": ArraySpec(np.int64, ("M",), "how many training users have the item"),
     "item_places": ArraySpec(
         np.float32, ("M", "2"), "where the items lie on a map: near ones are alike", since=2, optional=True
+    ),
+    "log_partition": ArraySpec(
+        np.float64, ("M",), "A_i = log sum_k exp(<h_i, m_k> / temperature)", since=3, derived=True
+    ),
+    "main_concepts": ArraySpec(
+        np.int64, ("M",), "the concept of the largest concept weight; of equal ones the first", since=3, derived=True
+    ),
+    "items_by_concept": ArraySpec(
+        np.int64, ("M",), "item indices by main concept, then by index", since=3, derived=True
+    ),
+    "items_by_popularity": ArraySpec(
+        np.int64, ("M",), "item indices, most popular first; of equal ones the lower first", since=3, derived=True
     ),
 }
 

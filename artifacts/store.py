@@ -25,6 +25,7 @@ POINTER_FILE = "current.json"
 VERSIONS_FOLDER = "versions"
 LOCK_FILE = ".lock"
 MAX_HISTORY = 50
+RECALL_FLOOR = 0.98  # of an index that is not exact: the least share of the true first 20 and 100 that it must find
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,12 @@ class Store:
             )
         return self._open(pointer.model_version, pointer.manifest_sha256)
 
-    def publish(self, bundle_folder: Path) -> str:
+    def publish(self, bundle_folder: Path, recall_floor: float = RECALL_FLOOR) -> str:
         """Copy a bundle into the store, verify the copy, and make it current; publishing the same again is harmless.
+
+        Args:
+            bundle_folder: of the bundle.
+            recall_floor: what the recall of its index must reach, where it has one that is not exact.
 
         Returns:
             The version.
@@ -116,10 +121,12 @@ class Store:
         Raises:
             BundleError: the bundle, or the copy of it that the store has already, is not what its manifest says; the
                 current version stays as it was.
-            StoreError: the store's folder cannot be written, or the bundle not be copied.
+            StoreError: the recall of its index is below the floor; or the store's folder cannot be written, or the bundle
+                not be copied.
         """
         Bundle.open(bundle_folder).close()
         manifest = read_manifest(bundle_folder)
+        check_recall(manifest, recall_floor, str(bundle_folder))
         with self._lock():
             history = self._history()
             folder = self.folder(manifest.model_version)
@@ -210,3 +217,20 @@ class Store:
                 yield
         except OSError as error:
             raise StoreError(f"{self.root}: the store cannot be changed: {error}") from error
+
+
+def check_recall(manifest: Manifest, floor: float, where: str) -> None:
+    """Refuse an index that misses more of the true answers than it may.
+
+    Raises:
+        StoreError: names the measure, its value and the floor; or that a measure is missing.
+    """
+    if not str(manifest.index.get("kind", "")).startswith("ivf"):
+        return  # none and flat are exact
+    for name in ("recall@20", "recall@100"):
+        recall = manifest.index.get(name)
+        if not isinstance(recall, int | float) or not recall >= floor:
+            raise StoreError(
+                f"{where}: the {name} of its index is {recall!r}, expected at least {floor}; export it again with more memory "
+                "for the index or none at all (--index-memory), or lower the floor (--recall-floor)"
+            )

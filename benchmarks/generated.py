@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import faiss
 import numpy as np
 
 from macrid.artifacts.arrays import softmax
@@ -21,12 +22,15 @@ from macrid.artifacts.bundle import Bundle
 from macrid.service.arrays import Float32Array, Float64Array, Int64Array
 from macrid.service.encoder import Encoder, unit_rows
 from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.index import concept_vectors
+from macrid.service.ranking.items import Items
+from macrid.service.ranking.protocol import Ranking
 
 BLOCK = 65_536
 SHELVES = 10.0  # times √M
-TOWARDS_PROTOTYPE, TOWARDS_SHELF, OWN = 0.4, 0.75, 0.75  # what a row is made of, before it is brought to length 1
-BETWEEN_CONCEPTS = 0.4  # share of items that lie between their prototype and another
-SPECTRUM = 0.5  # the j-th direction of a concept has standard deviation j^-SPECTRUM
+TOWARDS_PROTOTYPE, TOWARDS_SHELF, OWN = 0.5, 0.75, 0.65  # what a row is made of, before it is brought to length 1
+BETWEEN_CONCEPTS = 0.25  # share of items that lie between their prototype and another
+SPECTRUM = 0.4  # the j-th direction of a concept has standard deviation j^-SPECTRUM
 NOTHING = np.array([], dtype=np.int64)
 
 
@@ -163,7 +167,7 @@ def main() -> None:
         )
         users = [encoder.encode(history).components for history in found.histories(100, 50)]
         _print_row(bundle.manifest.name, found, users)
-        _, concepts, dimensions = len(users), *bundle.prototypes.shape
+        concepts, dimensions = bundle.prototypes.shape
         like = generate(bundle.manifest.items, concepts=concepts, dimensions=dimensions)
         _print_row("generated", like, like.components(100))
 
@@ -176,6 +180,7 @@ MEASURES = (
     "concepts among the best 20",
     "directions of the largest concept",
     "share of the most popular 10 %",
+    "to be searched for 90, 99 % of the best 100",
 )
 
 
@@ -184,7 +189,7 @@ def _print_row(name: str, found: Generated, users: list[Float32Array]) -> None:
     main = weights.argmax(axis=1)
     sample = np.random.default_rng(0).choice(len(items), min(300, len(items)), replace=False)
     cosines = np.sort(items[sample] @ items.T, axis=1)
-    ranker = ExactRanker(items, found.prototypes, found.temperature)
+    ranker = ExactRanker(Items(items, found.prototypes, found.temperature))
     rankings = [ranker.rank(components, 100, NOTHING) for components in users]
     largest = items[main == np.bincount(main).argmax()]
     spectrum = np.linalg.eigvalsh(np.cov(largest.T))
@@ -197,9 +202,29 @@ def _print_row(name: str, found: Generated, users: list[Float32Array]) -> None:
         np.mean([len(np.unique(ranking.concepts[:20])) for ranking in rankings]),
         spectrum.sum() ** 2 / np.square(spectrum).sum(),
         popular_first[: len(items) // 10].sum() / popular_first.sum(),
+        np.quantile(np.concatenate(to_be_searched(found, users, rankings)), [0.9, 0.99]),
     )
     cells = [", ".join(f"{number:.2f}" for number in np.atleast_1d(value)) for value in values]
     print(f"| {name} | {len(items):,} | " + " | ".join(cells) + " |", flush=True)
+
+
+def to_be_searched(found: Generated, users: list[Float32Array], rankings: list[Ranking]) -> Iterator[Float64Array]:
+    """Yield, for each item of each ranking, the share of all items in the cells up to its own, nearest cells first."""
+    vectors = concept_vectors(found.item_embeddings, found.prototypes, found.temperature)
+    cells = min(int(4 * np.sqrt(len(vectors))), len(vectors) // 39)
+    clusters = faiss.Kmeans(found.prototypes.shape[1], cells, niter=8, spherical=True, seed=1)
+    clusters.train(np.ascontiguousarray(found.item_embeddings))
+    _, assigned = clusters.assign(np.ascontiguousarray(found.item_embeddings))
+    sizes = np.bincount(assigned, minlength=cells)
+    means = np.zeros((cells, vectors.shape[1]))
+    np.add.at(means, assigned, vectors)
+    means /= np.maximum(sizes, 1)[:, None]
+    for components, ranking in zip(users, rankings, strict=True):
+        questions = np.pad(components + found.prototypes, ((0, 0), (0, 1)), constant_values=1.0)
+        order = np.argsort(-(questions @ means.T).max(axis=0))
+        searched = np.empty(cells)
+        searched[order] = np.cumsum(sizes[order]) / len(vectors)
+        yield searched[assigned[ranking.indices]]
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from macrid.service.arrays import Float32Array, Int64Array
 from macrid.service.encoder import unit_rows
 from macrid.service.loaded_model import LoadedModel
 from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.items import Items as RankedItems
 from macrid.service.recommender import Limits, Recommender
 from macrid.service.schemas import ControlsRequest, RecommendRequest, WalkQuery, WalkRequest
 from macrid.service.walk import cut_into_subranges, walk
@@ -104,7 +105,7 @@ def generate(items: int, rng: np.random.Generator, *, clustered: bool) -> Items:
 
 def at_many_items(items: Items, cases: int, rng: np.random.Generator) -> dict[str, float]:
     """Return the milliseconds of ranking and of walking, without a catalogue."""
-    ranker = ExactRanker(items.embeddings, items.prototypes, TEMPERATURE)
+    ranker = ExactRanker(RankedItems(items.embeddings, items.prototypes, TEMPERATURE))
     starts = rng.integers(len(items.embeddings), size=cases).tolist()
     nothing = np.empty(0, dtype=np.int64)
     return {

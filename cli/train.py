@@ -131,6 +131,14 @@ def train(
             help="Settings as `macrid tune` writes them; options given here win over it.",
         ),
     ] = None,
+    index_memory: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel="Model",
+            min=0.0,
+            help="How large the index of the bundle may be, as a multiple of the item embeddings; 0 for none. Default 1.5.",
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -162,7 +170,7 @@ def train(
         min_rating=min_rating,
         min_user_items=min_user_items,
     )
-    outcome = train_source(given, options, settings, held_out_users, out)
+    outcome = train_source(given, options, settings, held_out_users, out, index_memory)
     if publish and not outcome.trained.interrupted:
         publish_bundle(outcome.folder, store)
     else:

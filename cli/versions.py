@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from macrid.artifacts.store import RECALL_FLOOR
 from macrid.cli.app import app, console
 from macrid.cli.options import (
     DEFAULT_STORE,
@@ -22,16 +23,22 @@ def publish(
         Path | None,
         typer.Option(metavar="FILE", help="Your own names for concepts and dimensions; see `macrid names`."),
     ] = None,
+    recall_floor: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Refuse a bundle whose index finds less than this share of the true first 20 or 100."
+        ),
+    ] = RECALL_FLOOR,
 ) -> None:
     """Verify a bundle, copy it into the store and make it current; running servers take it up by themselves."""
     if names is None:
-        publish_bundle(bundle, store)
+        publish_bundle(bundle, store, recall_floor)
         return
     from macrid.artifacts.names import read_names, write_renamed
 
     with tempfile.TemporaryDirectory() as scratch:
         write_renamed(bundle, read_names(names), Path(scratch) / "bundle")
-        publish_bundle(Path(scratch) / "bundle", store)
+        publish_bundle(Path(scratch) / "bundle", store, recall_floor)
 
 
 @app.command()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,9 +13,11 @@ from scipy import sparse
 
 from macrid.artifacts.bundle import Bundle, BundleContents, write_bundle
 from macrid.artifacts.catalogue import write_catalogue
+from macrid.artifacts.derived import log_partition
 from macrid.artifacts.schema import Concept, Dimension, DimensionEnd, Float32Array, Manifest
 from macrid.model.basis import independent_basis
 from macrid.model.errors import TrainingError
+from macrid.model.index import DEFAULT_BUDGET, choose_index
 from macrid.model.items import Items
 from macrid.model.labelling import Vocabulary
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
@@ -50,6 +51,7 @@ def export(
     provenance: Provenance,
     folder: Path,
     basis: Basis = "independent",
+    index_budget: float = DEFAULT_BUDGET,
 ) -> Manifest:
     """Write the bundle of a trained network.
 
@@ -60,6 +62,7 @@ def export(
         provenance: for the manifest.
         folder: must not exist yet.
         basis: "independent" turns the axes as `basis.independent_basis` says, which changes no score; "trained" leaves them.
+        index_budget: how large the index may be, as a multiple of the item embeddings; see `index.choose_index`.
 
     Raises:
         TrainingError: the network is not of cosines, so the server would rank otherwise than it does.
@@ -75,6 +78,9 @@ def export(
         )
         arrays = turned(arrays, axes)
         components = (components @ axes).astype(np.float32)
+    temperature = network.config.temperature
+    partition = log_partition(arrays["item_embeddings"], arrays["prototypes"], temperature)
+    built = choose_index(arrays, partition, temperature, components.transpose(1, 0, 2), index_budget)
     with tempfile.TemporaryDirectory() as scratch:
         catalogue = Path(scratch) / "catalogue.sqlite"
         write_catalogue(
@@ -88,7 +94,7 @@ def export(
         )
         contents = BundleContents(
             name=provenance.name,
-            temperature=network.config.temperature,
+            temperature=temperature,
             arrays={**arrays, "item_places": item_places(arrays["item_embeddings"], np.random.default_rng(MAP_SEED))},
             catalogue=catalogue,
             concepts=describe_concepts(arrays, items, components),
@@ -96,8 +102,8 @@ def export(
             data=dict(provenance.data),
             training=dict(provenance.training),
             metrics=dict(provenance.metrics),
-            index={"kind": "flat"},
-            index_bytes=by_concept_index(arrays, network.config.temperature),
+            index=built.described,
+            index_bytes=built.content,
         )
         return write_bundle(folder, contents)
 
@@ -159,18 +165,6 @@ def restore(bundle: Bundle) -> MacridVAE:
         network.output_weight[:, :d].copy_(torch.tensor(bundle.mean_weight))
         network.output_bias[:d].copy_(torch.tensor(bundle.mean_bias))
     return network
-
-
-def by_concept_index(arrays: Mapping[str, np.ndarray], temperature: float) -> bytes:
-    """The serialized FAISS index over [h_i, −τ·A_i], A_i = log Σ_k exp(⟨h_i, m_k⟩ / τ): DESIGN.md, Maths that shapes the code."""
-    h, m = arrays["item_embeddings"], arrays["prototypes"]
-    logits = (h @ m.T).astype(np.float64) / temperature  # (M, K)
-    largest = logits.max(axis=1)
-    normaliser = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))  # A (M,)
-    vectors = np.concatenate([h, (-temperature * normaliser)[:, None].astype(np.float32)], axis=1)
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(np.ascontiguousarray(vectors))
-    return bytes(faiss.serialize_index(index))
 
 
 def sampled_components(network: MacridVAE, training: sparse.csr_matrix) -> Float32Array:

@@ -18,6 +18,7 @@ from macrid.model.datasets.dataset import Source
 from macrid.model.errors import DataError
 from macrid.model.evaluation import Evaluation, Scorer, evaluate
 from macrid.model.export import Provenance, export, restore
+from macrid.model.index import DEFAULT_BUDGET
 from macrid.model.interactions import ColumnNames, Interactions, read_interactions
 from macrid.model.items import Items, read_items, untitled
 from macrid.model.network import NetworkConfig
@@ -133,7 +134,12 @@ def split_source(source: Source, held_out_users: int | None, seed: int) -> Split
 
 
 def run(
-    source: Source, split: Split, config: TrainingConfig, folder: Path, on_epoch: Callable[[Epoch], None] | None = None
+    source: Source,
+    split: Split,
+    config: TrainingConfig,
+    folder: Path,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    index_budget: float = DEFAULT_BUDGET,
 ) -> Outcome:
     """Train on a split, compare on its test users, and export what was evaluated."""
     trained = train(split, config, on_epoch)
@@ -146,7 +152,7 @@ def run(
         metrics={"test": table, "users": len(split.test.user_ids)},
     )
     items = source.items.aligned(split.item_ids)
-    manifest = export(trained.network, split.training, items, provenance, folder, config.basis)
+    manifest = export(trained.network, split.training, items, provenance, folder, config.basis, index_budget)
     return Outcome(manifest, folder, trained, table)
 
 

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+import faiss
 import numpy as np
 
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.schema import Dimension
 from macrid.service.arrays import Float32Array, Int64Array
 from macrid.service.encoder import Encoder
-from macrid.service.ranking.by_concept import ByConceptRanker, build_index, read_index
+from macrid.service.ranking.by_concept import ByConceptRanker
 from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.index import build_index, has_lists, read_index
+from macrid.service.ranking.inverted_lists import InvertedListsRanker
+from macrid.service.ranking.items import Items
 from macrid.service.ranking.protocol import Ranker
 
 RankerChoice = Literal["auto", "exact", "by_concept"]
@@ -57,8 +61,8 @@ class LoadedModel:
                 bundle.mean_bias,
             ),
             ranker=choose_ranker(bundle, ranker),
-            main_concepts=np.argmax(bundle.concept_weights, axis=1),
-            by_popularity=np.argsort(-bundle.popularity, kind="stable"),
+            main_concepts=bundle.main_concepts,
+            by_popularity=bundle.items_by_popularity,
         )
         weakref.finalize(model, bundle.close)
         return model
@@ -96,9 +100,8 @@ class LoadedModel:
 
     @cached_property
     def _members(self) -> list[Int64Array]:
-        order = np.argsort(self.main_concepts, kind="stable")
         sizes = np.bincount(self.main_concepts, minlength=self.shape[1])
-        return np.split(order, np.cumsum(sizes)[:-1])
+        return np.split(self.bundle.items_by_concept, np.cumsum(sizes)[:-1])
 
     @cached_property
     def _items_ranges(self) -> dict[int, Float32Array]:
@@ -113,12 +116,32 @@ class LoadedModel:
 def choose_ranker(bundle: Bundle, choice: RankerChoice) -> Ranker:
     """Return the ranker that was asked for.
 
-    "auto" takes `exact` at every size: a flat index reads as many numbers as the matrix product, less efficiently
-    (measured on one core, K = 7, d = 100: 4 ms against 6 with 20,000 items, 170 against 350 with a million).
+    "auto" takes the bundle's inverted lists where it has them, and otherwise scores every item: a flat index reads as many
+    numbers as the matrix product, less efficiently (measured on one core, K = 7, d = 100: 4 ms against 6 with 20,000 items,
+    170 against 350 with a million). docs/ranking.md says which is for what.
+
+    Raises:
+        ValueError: the bundle's index is not what its manifest says.
     """
-    items, dimensions = bundle.item_embeddings.shape
     arrays = bundle.item_embeddings, bundle.prototypes, bundle.manifest.temperature
-    if choice != "by_concept":
-        return ExactRanker(*arrays)
-    index = read_index(bundle.index_path, items, dimensions) if bundle.index_path else build_index(*arrays)
-    return ByConceptRanker(*arrays, index)
+    items = Items(*arrays, bundle.log_partition)
+    if choice == "exact" or (choice == "auto" and bundle.index_path is None):
+        return ExactRanker(items)
+    if bundle.index_path is None:
+        return ByConceptRanker(items, build_index(*arrays))
+    index = read_index(bundle.index_path, *bundle.item_embeddings.shape)
+    if has_lists(faiss.downcast_index(index)):
+        return InvertedListsRanker(items, index, stated_probes(bundle))
+    return ExactRanker(items) if choice == "auto" else ByConceptRanker(items, index)
+
+
+def stated_probes(bundle: Bundle) -> int:
+    """Return how many cells the bundle's index is to be searched in, as its recall was measured.
+
+    Raises:
+        ValueError: the manifest does not say.
+    """
+    probes = bundle.manifest.index.get("probes")
+    if not isinstance(probes, int) or probes < 1:
+        raise ValueError(f"{bundle.folder}/manifest.json: index.probes is {probes!r}, expected a whole number above 0")
+    return probes

@@ -1,5 +1,6 @@
-"""From components to ranked items: one protocol, two rankers that give the same answer.
+"""From components to ranked items: one protocol, three rankers behind it.
 
-`exact` scores every item and is the reference; `by_concept` asks a FAISS index for each concept's best items, rescores
-them, and proves that nothing was missed. Both end in `scores.py`, so they answer alike to the last bit.
+`exact` scores every item and is the reference. `by_concept` asks a flat FAISS index for each concept's best items and proves that
+nothing was missed; `inverted_lists` looks into few cells of an index and has its recall measured. All rescore what they
+found in `scores.py`, so an item has the same score to the last bit wherever it was found. docs/ranking.md says which is for what.
 """

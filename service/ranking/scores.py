@@ -13,6 +13,7 @@ places of a matrix, which would break ties between equal items by accident inste
 
 import numpy as np
 
+from macrid.artifacts import derived
 from macrid.service.arrays import Float32Array, Float64Array, Int64Array
 from macrid.service.ranking.protocol import Ranking
 
@@ -41,6 +42,7 @@ def soft_scores(
     prototypes: Float32Array,
     temperature: float,
     log_weights: Float64Array | None = None,
+    log_partition: Float64Array | None = None,
 ) -> tuple[Float64Array, Int64Array]:
     """Score items, each by itself: equal rows get equal scores.
 
@@ -50,17 +52,20 @@ def soft_scores(
         prototypes: (K, d).
         temperature: τ.
         log_weights: (K,) log ω_k, not all −inf; None for weights of 1.
+        log_partition: (L,) A_i of these items; computed where it is not given.
 
     Returns:
         (L,) scores and (L,) the concept that contributes most to each; of equal ones the first.
     """
-    rows = items.astype(np.float64)  # (L, d)
-    affinities = np.einsum("ld,kd->lk", rows, prototypes.astype(np.float64)) / temperature  # (L, K)
-    similarities = np.einsum("ld,kd->lk", rows, components.astype(np.float64)) / temperature  # (L, K)
-    contributions = affinities - log_sum_exp(affinities)[:, None] + similarities  # log c_{i,k} + ⟨z_k, h_i⟩/τ
+    if log_partition is None:
+        log_partition = derived.log_partition(items, prototypes, temperature)
+    queries = components.astype(np.float64) + prototypes  # (K, d)
+    contributions = np.einsum("ld,kd->lk", items.astype(np.float64), queries)  # (L, K)
+    contributions /= temperature
+    contributions -= log_partition[:, None]  # log c_{i,k} + ⟨z_k, h_i⟩/τ
     if log_weights is not None:
         contributions += log_weights
-    return log_sum_exp(contributions), contributions.argmax(axis=1).astype(np.int64)
+    return log_sum_exp(contributions), contributions.argmax(axis=1)
 
 
 def log_sum_over_concepts(

@@ -1,6 +1,7 @@
 """Arrays are read-only views of the file, and every one of them holds to its invariants."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,18 +10,20 @@ from safetensors.numpy import load_file
 from macrid.artifacts import arrays as arrays_module
 from macrid.artifacts.arrays import check_arrays, map_arrays, softmax, write_arrays
 from macrid.artifacts.bundle import Bundle
+from macrid.artifacts.derived import derive, log_partition
 from macrid.artifacts.errors import BundleError
 from macrid.artifacts.schema import ARRAYS
 from tests.support.bundles import random_arrays
 
 SIZES = {"M": 12, "K": 2, "d": 4}
-ANOTHER = {np.dtype(np.float32): np.float64, np.dtype(np.int64): np.int32}
+ANOTHER = {np.dtype(np.float32): np.float64, np.dtype(np.float64): np.float32, np.dtype(np.int64): np.int32}
 
 
 @pytest.fixture
 def arrays():
     """Arrays that hold to every invariant: 12 items, 2 concepts, 4 dimensions, temperature 0.1."""
-    return random_arrays(np.random.default_rng(0), items=12, concepts=2, dimensions=4)
+    given = random_arrays(np.random.default_rng(0), items=12, concepts=2, dimensions=4)
+    return {**given, **derive(given, 0.1)}
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ class TestInvariants:
         with pytest.raises(BundleError, match=r"holds the arrays .*item_places.*; expected .*prototypes$"):
             map_arrays(path, SIZES, format_version=1)
 
-    @pytest.mark.parametrize("name", [name for name, spec in ARRAYS.items() if not spec.optional])
+    @pytest.mark.parametrize("name", [name for name, spec in ARRAYS.items() if not spec.optional and not spec.derived])
     def test_a_missing_array_is_refused(self, arrays, name):
         del arrays[name]
         with pytest.raises(BundleError, match="here: the arrays are .*; expected .*" + name):
@@ -159,7 +162,7 @@ class TestInvariants:
     def test_another_dtype_is_refused(self, arrays, name):
         arrays[name] = arrays[name].astype(ANOTHER[arrays[name].dtype])
         with pytest.raises(
-            BundleError, match=rf"array {name} is (float64|int32) of shape .*, expected (float32|int64)"
+            BundleError, match=rf"array {name} is (float64|float32|int32) of shape .*, expected (float32|float64|int64)"
         ):
             check_arrays(arrays, 0.1, "here")
 
@@ -198,6 +201,7 @@ class TestInvariants:
 
     def test_a_popularity_of_zero_is_fine(self, arrays):
         arrays["popularity"][:] = 0
+        arrays["items_by_popularity"] = np.arange(12)  # all equal: the lower index first
         check_arrays(arrays, 0.1, "here")
 
     @pytest.mark.parametrize("name", ["item_embeddings", "prototypes"])
@@ -275,3 +279,44 @@ def the_map_under(array):
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+class TestDerived:
+    """One concept per axis; three items: on the first, on the second, and between them but nearer to the second."""
+
+    GIVEN: ClassVar = {
+        "item_embeddings": np.array([[0.6, 0.8], [1, 0], [0, 1]], dtype=np.float32),
+        "prototypes": np.eye(2, dtype=np.float32),
+        "concept_weights": np.array([[0.4, 0.6], [0.9, 0.1], [0.5, 0.5]], dtype=np.float32),
+        "popularity": np.array([3, 7, 7]),
+    }
+
+    def test_they_are_what_the_others_say(self):
+        derived = derive(self.GIVEN, 0.5)
+        assert derived["main_concepts"].tolist() == [1, 0, 0]  # of equal weights the first
+        assert derived["items_by_concept"].tolist() == [1, 2, 0]
+        assert derived["items_by_popularity"].tolist() == [1, 2, 0]
+        expected = [np.log(np.exp(0.6 / 0.5) + np.exp(0.8 / 0.5)), *[np.log(np.exp(2) + 1)] * 2]
+        np.testing.assert_allclose(derived["log_partition"], expected, rtol=1e-7)
+
+    def test_equal_items_have_equal_numbers_wherever_they_stand(self):
+        rng = np.random.default_rng(1)
+        rows = np.repeat(rng.normal(size=(7, 33)).astype(np.float32), 40, axis=0)
+        numbers = log_partition(rows, rng.normal(size=(5, 33)).astype(np.float32), 0.1).reshape(7, 40)
+        assert (numbers == numbers[:, :1]).all()
+
+    @pytest.mark.parametrize("name", [name for name, spec in ARRAYS.items() if spec.derived])
+    def test_what_does_not_follow_is_refused(self, arrays, name):
+        wrong = arrays[name].copy()
+        wrong[[3, 7]] = wrong[[7, 3]] if wrong[3] != wrong[7] else 1 - wrong[3]
+        with pytest.raises(BundleError, match=rf"array {name} holds .* at \[3\], expected .* as it follows"):
+            check_arrays({**arrays, name: wrong}, 0.1, "here")
+
+    def test_a_reader_asks_for_them_all(self, tmp_path, arrays):
+        del arrays["log_partition"]
+        write_arrays(tmp_path / "without", arrays)
+        with pytest.raises(BundleError, match="holds the arrays"):
+            map_arrays(tmp_path / "without", SIZES)
+        del arrays["main_concepts"], arrays["items_by_concept"], arrays["items_by_popularity"]
+        write_arrays(tmp_path / "older", arrays)
+        assert map_arrays(tmp_path / "older", SIZES, format_version=2).keys() == arrays.keys()

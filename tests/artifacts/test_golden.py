@@ -12,6 +12,9 @@ import pytest
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.schema import FORMAT_VERSION
 from macrid.artifacts.store import Store
+from macrid.service.ranking.index import read_index
+from macrid.service.ranking.inverted_lists import InvertedListsRanker
+from macrid.service.ranking.items import Items
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -26,6 +29,13 @@ def bundle():
 @pytest.fixture(scope="module")
 def placed():
     opened = Bundle.open(GOLDEN / "format-2")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def listed():
+    opened = Bundle.open(GOLDEN / "format-3")
     yield opened
     opened.close()
 
@@ -93,3 +103,29 @@ class TestFormat2:
 
     def test_it_can_be_published(self, tmp_path):
         assert Store(tmp_path).publish(GOLDEN / "format-2") == "golden-e29a0580df51"
+
+
+class TestFormat3:
+    def test_its_version_is_computed_as_it_was(self, listed):
+        assert listed.manifest.model_version == "golden-3c5daec0ac56"
+        assert (listed.manifest.items, listed.manifest.concepts, listed.manifest.dimensions) == (48, 3, 6)
+
+    def test_its_derived_arrays_are_what_they_were(self, listed):
+        assert listed.main_concepts[:6].tolist() == [0, 1, 2, 0, 1, 2]
+        assert listed.items_by_concept[:3].tolist() == [0, 3, 6]
+        assert listed.items_by_popularity[:3].tolist() == [18, 45, 47]
+        np.testing.assert_allclose(listed.log_partition[0], 8.603810439453852, rtol=1e-9)
+
+    def test_its_index_answers_as_it_did(self, listed):
+        index = read_index(listed.index_path, 48, 6)
+        items = Items(listed.item_embeddings, listed.prototypes, 0.1, listed.log_partition)
+        ranker = InvertedListsRanker(items, index, listed.manifest.index["probes"])
+        assert ranker.rank(listed.prototypes, 3, np.array([], dtype=np.int64)).indices.tolist() == [23, 11, 9]
+
+    def test_it_can_be_published(self, tmp_path):
+        assert Store(tmp_path).publish(GOLDEN / "format-3") == "golden-3c5daec0ac56"
+
+
+def test_older_bundles_get_the_derived_arrays_when_they_are_opened(bundle):
+    assert bundle.main_concepts.tolist() == bundle.concept_weights.argmax(axis=1).tolist()
+    assert bundle.items_by_popularity[0] == bundle.popularity.argmax()

@@ -388,3 +388,26 @@ def files_of_versions(store, *versions):
         for version in versions
         for name in (version, *(f"{version}/{file}" for file in files_of(store.folder(version))))
     )
+
+
+class TestRecallFloor:
+    """An index that is not exact must have been measured, and find enough of the true answers."""
+
+    @pytest.mark.parametrize("recall", [0.979, None, "high"])
+    def test_a_bundle_below_it_is_refused_and_named(self, tmp_path, recall):
+        index = {"kind": "ivf_sq8", "recall@20": 0.999, "recall@100": recall}
+        folder = make_bundle(tmp_path / "bundle", index=index, index_bytes=b"an index")
+        with pytest.raises(
+            StoreError, match=rf"bundle: the recall@100 of its index is {recall!r}, expected at least 0.98"
+        ):
+            Store(tmp_path / "store").publish(folder)
+        assert Store(tmp_path / "store").current() is None
+
+    def test_the_floor_can_be_moved(self, tmp_path):
+        index = {"kind": "ivf_sq8", "recall@20": 0.97, "recall@100": 0.96}
+        folder = make_bundle(tmp_path / "bundle", index=index, index_bytes=b"an index")
+        assert Store(tmp_path / "store").publish(folder, recall_floor=0.95).startswith("test-shop-")
+
+    def test_exact_ones_need_none(self, tmp_path):
+        folder = make_bundle(tmp_path / "bundle", index={"kind": "flat"}, index_bytes=b"an index")
+        assert Store(tmp_path / "store").publish(folder).startswith("test-shop-")

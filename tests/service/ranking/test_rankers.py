@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macrid.service.encoder import unit_rows
-from macrid.service.ranking.by_concept import ByConceptRanker, build_index, concept_vectors, index_error, read_index
+from macrid.service.ranking.by_concept import ByConceptRanker, index_error
 from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.index import build_index, concept_vectors, read_index
+from macrid.service.ranking.items import Items
 from macrid.service.ranking.scores import approximation_error, log_sum_over_concepts, soft_scores
 
 NOTHING = np.array([], dtype=np.int64)
@@ -16,11 +18,11 @@ TEMPERATURE = 0.1
 
 
 def exact(items, prototypes, temperature=TEMPERATURE):
-    return ExactRanker(items, prototypes, temperature)
+    return ExactRanker(Items(items, prototypes, temperature))
 
 
 def by_concept(items, prototypes, temperature=TEMPERATURE):
-    return ByConceptRanker(items, prototypes, temperature, build_index(items, prototypes, temperature))
+    return ByConceptRanker(Items(items, prototypes, temperature), build_index(items, prototypes, temperature))
 
 
 def brute_force_scores(items, prototypes, components, temperature=TEMPERATURE, weights=None):
@@ -146,7 +148,8 @@ class TestConceptWeights:
         asked = []
         search = ranker._index.search
         ranker._index.search = lambda queries, width, **_: asked.append(len(queries)) or search(queries, width)
-        ranker._rank_lists(self.PROTOTYPES, 1, NOTHING, 1, np.array([0.0, 3.0]))
+        question = ranker._items.question(self.PROTOTYPES, np.array([0.0, 3.0]))
+        ranker._rank_lists(question, 1, NOTHING, 1)
         assert asked == [1]
 
     def test_the_smallest_weight_there_is_overflows_nothing(self, make_ranker):
@@ -163,6 +166,12 @@ def weights_for(world, draw):
         st.lists(st.sampled_from([0.0, 1e-6, 0.3, 1.0, 7.0, 100.0]), min_size=concepts, max_size=concepts).filter(any)
     )
     return np.array(weights)
+
+
+def allowed_in(world, draw):
+    """What a filter allows: anything from nothing to everything."""
+    share = draw(st.sampled_from([0.0, 0.02, 0.3, 0.8, 1.0]))
+    return np.random.default_rng(draw(st.integers(0, 99))).random(len(world[0])) < share
 
 
 class TestWeightsAgainstBruteForce:
@@ -200,7 +209,7 @@ class TestWeightsAgainstBruteForce:
         weights = weights_for(world, data.draw)
         expected = exact(rows, prototypes, temperature).rank(components, n, excluded, weights)
         ranker = by_concept(rows, prototypes, temperature)
-        ranking = ranker._rank_lists(components, n, excluded, min(width, len(rows)), weights)
+        ranking = ranker._rank_lists(ranker._items.question(components, weights), n, excluded, min(width, len(rows)))
         if ranking.certified:
             np.testing.assert_array_equal(ranking.indices, expected.indices)
 
@@ -241,7 +250,7 @@ class TestAgainstBruteForce:
         rows, prototypes, components, temperature, n, excluded = world
         expected = exact(rows, prototypes, temperature).rank(components, n, excluded)
         ranker = by_concept(rows, prototypes, temperature)
-        ranking = ranker._rank_lists(components, n, excluded, min(width, len(rows)))
+        ranking = ranker._rank_lists(ranker._items.question(components), n, excluded, min(width, len(rows)))
         if ranking.certified:
             np.testing.assert_array_equal(ranking.indices, expected.indices)
 
@@ -249,16 +258,11 @@ class TestAgainstBruteForce:
 class TestAllowedAgainstBruteForce:
     """What a filter allows is anything from nothing to everything, beside what is excluded one by one."""
 
-    @staticmethod
-    def allowed(world, draw):
-        share = draw(st.sampled_from([0.0, 0.02, 0.3, 0.8, 1.0]))
-        return np.random.default_rng(draw(st.integers(0, 99))).random(len(world[0])) < share
-
     @settings(deadline=None, max_examples=100)
     @given(worlds(), st.data())
     def test_the_ranking_is_the_true_one_up_to_rounding(self, world, data):
         rows, prototypes, components, temperature, n, excluded = world
-        weights, allowed = weights_for(world, data.draw), self.allowed(world, data.draw)
+        weights, allowed = weights_for(world, data.draw), allowed_in(world, data.draw)
         scores = brute_force_scores(rows, prototypes, components, temperature, weights)
         ranking = exact(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
         eligible = np.setdiff1d(np.flatnonzero(allowed), excluded)
@@ -270,7 +274,7 @@ class TestAllowedAgainstBruteForce:
     @given(worlds(), st.data())
     def test_by_concept_equals_exact_to_the_last_bit(self, world, data):
         rows, prototypes, components, temperature, n, excluded = world
-        weights, allowed = weights_for(world, data.draw), self.allowed(world, data.draw)
+        weights, allowed = weights_for(world, data.draw), allowed_in(world, data.draw)
         expected = exact(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
         ranking = by_concept(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
         assert ranking.certified
@@ -282,10 +286,12 @@ class TestAllowedAgainstBruteForce:
     @given(worlds(), st.integers(1, 40), st.data())
     def test_lists_of_any_width_are_certified_only_when_they_are_right(self, world, width, data):
         rows, prototypes, components, temperature, n, excluded = world
-        weights, allowed = weights_for(world, data.draw), self.allowed(world, data.draw)
+        weights, allowed = weights_for(world, data.draw), allowed_in(world, data.draw)
         expected = exact(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
         ranker = by_concept(rows, prototypes, temperature)
-        ranking = ranker._rank_lists(components, n, excluded, min(width, len(rows)), weights, allowed)
+        ranking = ranker._rank_lists(
+            ranker._items.question(components, weights), n, excluded, min(width, len(rows)), allowed
+        )
         if ranking.certified:
             np.testing.assert_array_equal(ranking.indices, expected.indices)
         if min(width, len(rows)) > np.count_nonzero(allowed):
@@ -300,7 +306,7 @@ class TestWidening:
     def test_from_any_n_items_it_leads_to_the_true_ranking(self, world, data):
         rows, prototypes, components, temperature, n, excluded = world
         weights = weights_for(world, data.draw)
-        allowed = TestAllowedAgainstBruteForce.allowed(world, data.draw)
+        allowed = allowed_in(world, data.draw)
         eligible = np.setdiff1d(np.flatnonzero(allowed), excluded)
         if len(eligible) < n:
             return
@@ -309,7 +315,7 @@ class TestWidening:
             scores, _ = soft_scores(rows[known], components, prototypes, temperature, np.log(weights))
         expected = exact(rows, prototypes, temperature).rank(components, n, excluded, weights, allowed)
         ranker = by_concept(rows, prototypes, temperature)
-        ranking = ranker._rank_reaching(scores.min(), components, n, excluded, weights, allowed)
+        ranking = ranker._rank_reaching(scores.min(), ranker._items.question(components, weights), n, excluded, allowed)
         assert ranking.certified
         np.testing.assert_array_equal(ranking.indices, expected.indices)
         np.testing.assert_array_equal(ranking.scores, expected.scores)
@@ -320,7 +326,7 @@ class TestWidening:
         prototypes = unit_rows(np.float32(1) + 0.1 * rng.normal(size=(6, 16)).astype(np.float32))
         components = unit_rows(rng.normal(size=(6, 16)).astype(np.float32))
         ranker = by_concept(items, prototypes, temperature=1.0)
-        assert not ranker._rank_lists(components, 10, NOTHING, 100).certified
+        assert not ranker._rank_lists(ranker._items.question(components), 10, NOTHING, 100).certified
         ranking = ranker.rank(components, 10, NOTHING)
         assert ranking.certified
         assert "_every_item" not in vars(ranker)
@@ -392,7 +398,7 @@ class TestCertificate:
         # One concept, so the bound is the list's last value itself; which of the equal items it holds is accident.
         items = np.repeat(axes([0.6, 0.8]), 20, axis=0)
         ranker = by_concept(items, axes([1, 0]))
-        assert not ranker._rank_lists(axes([0, 1]), 5, NOTHING, width=5).certified
+        assert not ranker._rank_lists(ranker._items.question(axes([0, 1])), 5, NOTHING, width=5).certified
         assert ranker.rank(axes([0, 1]), 5, NOTHING).indices.tolist() == [0, 1, 2, 3, 4]
 
 
@@ -452,7 +458,7 @@ class TestReadIndex:
         index = faiss.IndexFlatIP(9)
         index.add(concept_vectors(items, prototypes, TEMPERATURE))
         mapped = read_index(self.write(index, tmp_path), items=300, dimensions=8)
-        ranking = ByConceptRanker(items, prototypes, TEMPERATURE, mapped).rank(prototypes, 5, NOTHING)
+        ranking = ByConceptRanker(Items(items, prototypes, TEMPERATURE), mapped).rank(prototypes, 5, NOTHING)
         expected = exact(items, prototypes).rank(prototypes, 5, NOTHING)
         np.testing.assert_array_equal(ranking.indices, expected.indices)
 
@@ -461,5 +467,5 @@ class TestReadIndex:
     )
     def test_an_index_of_another_kind_or_shape_is_refused_by_name(self, index, tmp_path):
         path = self.write(index, tmp_path)
-        with pytest.raises(ValueError, match=r"by_concept\.faiss holds a Index.* expected a flat inner-product index"):
+        with pytest.raises(ValueError, match=r"by_concept\.faiss holds a Index.* expected a flat inner-product"):
             read_index(path, items=300, dimensions=8)

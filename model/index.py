@@ -1,0 +1,226 @@
+"""The index of a bundle: which one, built, and asked for its recall on sampled users before anybody relies on it.
+
+The vectors are [h_i, −τ·A_i] (DESIGN.md, "Maths that shapes the code"). A small catalogue needs none: scoring every item is
+fastest and exact. A larger one gets inverted lists: cells of items whose embeddings lie together, each represented by its mean
+vector, and 8-bit codes; `docs/decisions/0005-inverted-lists.md` has the alternatives in numbers. The search here is that of
+the server's `ranking/inverted_lists.py`, which this package must not import; a test holds the two together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from macrid.artifacts.schema import Float32Array, Int64Array
+from macrid.model.errors import DataError
+
+SMALLEST = 5_000  # items; below, scoring all takes less than a millisecond
+ITEMS_PER_CELL, MOST_CELLS = 24, 16_384  # finer cells search fewer items; assigning items to more takes too long
+CLUSTERING_POINTS, CLUSTERING_ROUNDS = 24, 6  # for each cell
+CODE_POINTS = 100_000
+LANES = 16  # FAISS compares codes sixteen numbers at a time where their count is a multiple of this: ten times as fast
+BLOCK = 65_536
+WANTED = 0.995  # recall@100 up to which more cells are looked into
+PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
+MEASURED_USERS = 200
+DEPTH = 128  # for how many items a bundle states its probes; the same three numbers as in the server
+LIST_LENGTH, CANDIDATES = 1.5, 2
+DEFAULT_BUDGET = 1.5  # bytes of the index for each byte of the item embeddings
+
+
+@dataclass(frozen=True)
+class BuiltIndex:
+    """An index as a bundle carries it: what the manifest says of it (artifacts/README.md), and the file's bytes, if any."""
+
+    described: dict[str, object] = field(default_factory=lambda: {"kind": "none"})
+    content: bytes | None = None
+
+
+def choose_index(
+    arrays: Mapping[str, np.ndarray],
+    log_partition: npt.NDArray[np.float64],
+    temperature: float,
+    components: Float32Array,
+    budget: float = DEFAULT_BUDGET,
+) -> BuiltIndex:
+    """Build the index that suits a catalogue, and measure its recall.
+
+    Args:
+        arrays: those of the bundle: `item_embeddings` (M, d) and `prototypes` (K, d).
+        log_partition: (M,) A_i.
+        temperature: τ.
+        components: (U, K, d) of users; at most `MEASURED_USERS` of them are asked.
+        budget: how large the index may be, as a multiple of the item embeddings; 0 for none.
+
+    Raises:
+        DataError: the budget is negative or no number.
+    """
+    if not budget >= 0:
+        raise DataError(f"the memory budget of the index is {budget}, expected 0 or more times the item embeddings")
+    items, dimensions = arrays["item_embeddings"].shape
+    if items < SMALLEST or budget < expected_size(items, dimensions):
+        return BuiltIndex()
+    index = build(arrays["item_embeddings"], log_partition, temperature)
+    users = components[np.unique(np.linspace(0, len(components) - 1, MEASURED_USERS).astype(np.int64))]
+    probes, recall = measure(index, arrays, log_partition, temperature, users)
+    content = faiss.serialize_index(index).tobytes()
+    described = {"kind": "ivf_sq8", "cells": index.nlist, "probes": probes, **recall, "users": len(users)}
+    return BuiltIndex({**described, "bytes": len(content)}, content)
+
+
+def expected_size(items: int, dimensions: int) -> float:
+    """How large the index will be, as a multiple of the item embeddings: a byte a number, an id, and the cells' means."""
+    width, cells = padded(dimensions), cells_for(items)
+    return (items * (width + 8) + cells * width * 4) / (items * dimensions * 4)
+
+
+def cells_for(items: int) -> int:
+    """How many cells a catalogue is divided into."""
+    return max(1, min(items // ITEMS_PER_CELL, MOST_CELLS))
+
+
+def padded(dimensions: int) -> int:
+    """How many numbers a vector has: d + 1, brought to a multiple of `LANES` with zeros."""
+    return -(-(dimensions + 1) // LANES) * LANES
+
+
+def vectors(items: Float32Array, log_partition: npt.NDArray[np.float64], temperature: float) -> Float32Array:
+    """[h_i, −τ·A_i] and zeros: (n, d) and (n,) -> (n, padded)."""
+    count, dimensions = items.shape
+    rows = np.zeros((count, padded(dimensions)), dtype=np.float32)
+    rows[:, :dimensions] = items
+    rows[:, dimensions] = -temperature * log_partition
+    return rows
+
+
+def build(items: Float32Array, log_partition: npt.NDArray[np.float64], temperature: float, seed: int = 0) -> Any:
+    """Divide items into cells by direction, and put their codes there; in blocks, whatever M is."""
+    count, dimensions = items.shape
+    cells, width = cells_for(count), padded(dimensions)
+    directions = cluster(items, cells, seed)
+    nearest = faiss.IndexFlatIP(dimensions)
+    nearest.add(directions)
+    quantizer: Any = faiss.IndexFlatIP(width)
+    quantizer.add(np.zeros((cells, width), dtype=np.float32))  # replaced when the cells' means are known
+    index: Any = faiss.IndexIVFScalarQuantizer(
+        quantizer, width, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, False
+    )
+    quantizer.this.disown()
+    index.own_fields, index.quantizer_trains_alone = True, 2  # the cells are given
+    sample = np.random.default_rng(seed).choice(count, min(count, CODE_POINTS), replace=False)
+    index.train(vectors(items[np.sort(sample)], log_partition[np.sort(sample)], temperature))
+    sums, sizes = np.zeros((cells, width)), np.zeros(cells)
+    for start in range(0, count, BLOCK):
+        block = np.ascontiguousarray(items[start : start + BLOCK])
+        rows = vectors(block, log_partition[start : start + BLOCK], temperature)
+        assigned = np.ascontiguousarray(nearest.search(block, 1)[1][:, 0])
+        index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(assigned))
+        order = np.argsort(assigned, kind="stable")
+        present, starts = np.unique(assigned[order], return_index=True)
+        sums[present] += np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)
+        sizes += np.bincount(assigned, minlength=cells)
+    means = sums / np.maximum(sizes, 1)[:, None]
+    means[sizes == 0, dimensions] = -1e9  # promise nothing
+    quantizer.reset()
+    quantizer.add(means.astype(np.float32))
+    return index
+
+
+def cluster(items: Float32Array, cells: int, seed: int) -> Float32Array:
+    """Spherical k-means over a sample: (M, d) -> (cells, d) unit rows."""
+    count = min(len(items), CLUSTERING_POINTS * cells)
+    sample = np.sort(np.random.default_rng(seed).choice(len(items), count, replace=False))
+    clustering = faiss.Kmeans(
+        items.shape[1],
+        cells,
+        niter=CLUSTERING_ROUNDS,
+        spherical=True,
+        seed=seed + 1,
+        min_points_per_centroid=1,
+        max_points_per_centroid=CLUSTERING_POINTS,
+    )
+    clustering.train(np.ascontiguousarray(items[sample]))
+    return np.asarray(clustering.centroids, dtype=np.float32)
+
+
+def measure(
+    index: Any,
+    arrays: Mapping[str, np.ndarray],
+    log_partition: npt.NDArray[np.float64],
+    temperature: float,
+    users: Float32Array,
+) -> tuple[int, dict[str, float]]:
+    """Look into more cells until recall@100 is `WANTED`, and no further.
+
+    Returns:
+        The number of pairs of concept and cell to look into, and "recall@20" and "recall@100": the mean share of the true
+        first n that are among the n found.
+    """
+    asked = [Asked(arrays, log_partition, temperature, components) for components in users]
+    truth = [user.best(None, 100) for user in asked]
+    means = index.quantizer.reconstruct_n(0, index.nlist)
+    recall: dict[str, float] = {}
+    for probes in PROBES:
+        found = [user.best(candidates(index, means, user.questions, probes), 100) for user in asked]
+        for n in (20, 100):
+            shares = [np.isin(t[:n], f[:n]).mean() for t, f in zip(truth, found, strict=True)]
+            recall[f"recall@{n}"] = round(float(np.mean(shares)), 4)
+        if recall["recall@100"] >= WANTED or probes >= index.nlist:
+            break
+    return probes, recall
+
+
+class Asked:
+    """One user's scores."""
+
+    def __init__(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        log_partition: npt.NDArray[np.float64],
+        temperature: float,
+        components: Float32Array,
+    ) -> None:
+        self._items, self._log_partition = arrays["item_embeddings"], log_partition
+        self._queries = components + arrays["prototypes"]  # (K, d)
+        self._temperature = temperature
+        self.questions = np.zeros((len(components), padded(components.shape[1])), dtype=np.float32)
+        self.questions[:, : components.shape[1]] = self._queries
+        self.questions[:, components.shape[1]] = 1.0
+
+    def best(self, among: Int64Array | None, n: int) -> Int64Array:
+        """The n items with the highest scores, of all or among some."""
+        if among is None:
+            starts = range(0, len(self._items), BLOCK)
+            scores = np.concatenate([self._scores(slice(start, start + BLOCK)) for start in starts])
+            return np.argsort(-scores, kind="stable")[:n]
+        return among[np.argsort(-self._scores(among), kind="stable")[:n]]
+
+    def _scores(self, chosen: Int64Array | slice) -> npt.NDArray[np.float64]:
+        exponents = (self._items[chosen] @ self._queries.T) / self._temperature  # (n, K)
+        top = exponents.max(axis=1)
+        scores = top + np.log(np.exp(exponents - top[:, None]).sum(axis=1)) - self._log_partition[chosen]
+        return np.asarray(scores, dtype=np.float64)
+
+
+def candidates(index: Any, means: Float32Array, questions: Float32Array, probes: int) -> Int64Array:
+    """The items with the best values in the best pairs of concept and cell, ascending."""
+    promised = questions @ means.T  # (K, cells)
+    wanted = min(probes, index.nlist)
+    least = np.partition(promised.max(axis=0), index.nlist - wanted)[index.nlist - wanted]
+    concepts, cells = np.nonzero(promised >= least)
+    counts = np.bincount(concepts, minlength=len(questions))
+    chosen = np.full((len(questions), int(counts.max())), -1, dtype=np.int64)
+    chosen[np.arange(chosen.shape[1]) < counts[:, None]] = cells
+    length = int(LIST_LENGTH * DEPTH)
+    values, found = np.empty((len(questions), length), np.float32), np.empty((len(questions), length), np.int64)
+    unused = np.zeros(chosen.shape, dtype=np.float32)
+    parameters = faiss.SearchParametersIVF()
+    parameters.nprobe = chosen.shape[1]
+    pointers = [faiss.swig_ptr(array) for array in (questions, chosen, unused, values, found)]
+    index.search_preassigned_c(len(questions), pointers[0], length, *pointers[1:], False, parameters)
+    kept = np.argsort(-values.ravel(), kind="stable")[: CANDIDATES * DEPTH]
+    distinct = np.unique(found.ravel()[kept])
+    return distinct[distinct >= 0]

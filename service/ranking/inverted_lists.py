@@ -1,0 +1,165 @@
+"""Ranking by concept in large catalogues: items in cells, of which a search looks into few.
+
+The vectors are those of `by_concept.py`; cells group items whose embeddings lie together, and each is represented by its
+mean vector. A question [z_k + m_k, 1] times a mean is the mean value of the cell's items for the concept, so the pairs of concept
+and cell with the highest means are looked into, over all concepts together: a concept that has nothing to offer costs
+nothing. The best values become candidates, which are rescored exactly.
+
+What is found is not proved: how much of the true answer it holds was measured when the bundle was made, and stands in its
+manifest. The answer for n items begins with the answer for fewer, as pages need: items come in stages of fixed depth, and what
+an earlier stage returned stays where it is.
+"""
+
+from typing import Any, Literal
+
+import faiss
+import numpy as np
+
+from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.index import NO_ITEM, among, questions_of
+from macrid.service.ranking.items import Items, Question, without
+from macrid.service.ranking.protocol import Ranking
+
+# Items that each stage returns. After the last one every item is scored.
+STAGES = (32, 128, 1024, 8192)
+# The depth whose number of cells a bundle states; other depths look into more or fewer, as the square root of it.
+MEASURED_DEPTH = 128
+# A list holds LIST_LENGTH·depth items of its concept, and CANDIDATES·depth items are rescored.
+LIST_LENGTH, CANDIDATES = 1.5, 2
+# Where a filter allows at most this many items they are all scored: 10 ms at d = 100.
+FEW = 50_000
+# Excluded one by one up to here by longer lists, beyond by a set that FAISS asks for each item it compares.
+EXCLUDED_BY_LENGTH = 256
+# Behind excluded items scores lie closer together, so lists are longer by as many, up to here.
+MOST_LONGER = 1024
+
+
+class InvertedListsRanker:
+    """Looks into the cells that promise most; not certified, with a recall that was measured."""
+
+    name: Literal["by_concept"] = "by_concept"
+
+    def __init__(self, items: Items, index: faiss.Index, probes: int) -> None:
+        """Take the items of a bundle and an index over them.
+
+        Args:
+            items: M of them.
+            index: with inverted lists, as `read_index` gives it.
+            probes: how many pairs of concept and cell to look into for `MEASURED_DEPTH` items, ≥ 1.
+        """
+        self._items = items
+        self._owner = index  # of the mapping, which `_index` alone would leave dangling
+        lists: Any = faiss.downcast_index(index)
+        self._index = lists
+        self._probes = probes
+        means = lists.quantizer.reconstruct_n(0, lists.nlist)  # (cells, d)
+        self._means: Float32Array = np.ascontiguousarray(means.T)
+        self._every_item = ExactRanker(items)
+
+    def rank(
+        self,
+        components: Float32Array,
+        n: int,
+        excluded: Int64Array,
+        weights: Float64Array | None = None,
+        allowed: BoolArray | None = None,
+    ) -> Ranking:
+        """Return items that are allowed and not excluded, nearly always the best. See `Ranker.rank`."""
+        eligible = len(self._items) if allowed is None else int(np.count_nonzero(allowed))
+        if allowed is not None and eligible <= FEW:
+            return self._every_item.rank(components, n, excluded, weights, allowed)
+        question = self._items.question(components, weights)
+        share = eligible / len(self._items)
+        parts: list[Ranking] = []
+        known: Int64Array = np.empty(0, dtype=np.int64)
+        for depth in STAGES:
+            found = self._search(question, depth, excluded, allowed, share)
+            parts.append(leave_out(found, known) if parts else found)
+            known = np.concatenate([part.indices for part in parts])
+            if len(known) >= n:
+                return cut(joined(parts), n)
+            if len(found.indices) < depth:  # the cells are used up; whatever n is, so that pages fit together
+                break
+        # As deep as this, or with nearly everything left out, nothing is quicker than to score all.
+        rest = self._every_item.rank(components, n + len(known), excluded, weights, allowed)
+        return cut(joined([*parts, leave_out(rest, known)]), n)
+
+    def _search(
+        self, question: Question, depth: int, excluded: Int64Array, allowed: BoolArray | None, share: float
+    ) -> Ranking:
+        """Rank the candidates from the cells that promise most, as deep as a stage is."""
+        values, found = self._candidates(question, depth, excluded, allowed, share)
+        kept = min(len(values), CANDIDATES * (depth + len(excluded)))
+        best = np.sort(found[np.argpartition(values, len(values) - kept)[len(values) - kept :]])
+        distinct = best[np.concatenate([[True], best[1:] != best[:-1]])] if len(best) else best
+        distinct = distinct[1:] if len(distinct) and distinct[0] == NO_ITEM else distinct
+        return self._items.rank_among(without(distinct, excluded), question, depth, certified=False)
+
+    def _candidates(
+        self, question: Question, depth: int, excluded: Int64Array, allowed: BoolArray | None, share: float
+    ) -> tuple[Float32Array, Int64Array]:
+        """Return values and items of the best cells' best items, with repeats; `NO_ITEM` where a list has places left."""
+        questions = questions_of(question.queries, self._index.d)  # (K', d')
+        by_length = len(excluded) if len(excluded) <= EXCLUDED_BY_LENGTH else 0
+        length = int(LIST_LENGTH * (depth + min(len(excluded), MOST_LONGER)))
+        cells, concepts = self._cells(questions, question.audible_weights, depth + len(excluded), share)
+        questions = np.ascontiguousarray(questions[concepts])
+        shape = len(questions), length
+        values, found = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int64)
+        unused = np.zeros(cells.shape, dtype=np.float32)  # of the quantizer; codes have no residuals
+        with among(allowed if by_length == len(excluded) else self._eligible(allowed, excluded)) as selection:
+            parameters = faiss.SearchParametersIVF()
+            parameters.nprobe = cells.shape[1]
+            if selection is not None:
+                parameters.sel = selection
+            pointers = [faiss.swig_ptr(array) for array in (questions, cells, unused, values, found)]
+            self._index.search_preassigned_c(shape[0], pointers[0], length, *pointers[1:], False, parameters)
+        if question.audible_weights is not None:
+            values += np.float32(self._items.temperature) * question.audible_weights[concepts, None].astype(np.float32)
+        return values.ravel(), found.ravel()
+
+    def _eligible(self, allowed: BoolArray | None, excluded: Int64Array) -> BoolArray:
+        """Return what is allowed and not excluded: (M,)."""
+        eligible = np.ones(len(self._items), dtype=np.bool_) if allowed is None else allowed.copy()
+        eligible[excluded] = False
+        return eligible
+
+    def _cells(
+        self, questions: Float32Array, log_weights: Float64Array | None, depth: int, share: float
+    ) -> tuple[Int64Array, Int64Array]:
+        """Choose the best pairs: (Q, p) cells, −1 filling up, and the (Q,) concepts that look into any."""
+        promised = questions @ self._means  # (K', cells)
+        if log_weights is not None:
+            promised += (self._items.temperature * log_weights)[:, None].astype(np.float32)
+        count = promised.shape[1]
+        wanted = min(count, int(np.ceil(self._probes * np.sqrt(depth / MEASURED_DEPTH) / share)))
+        best_of_all = promised.max(axis=0)  # (cells,)
+        least = np.partition(best_of_all, count - wanted)[count - wanted]
+        rows, cells = np.nonzero(promised >= least)
+        counts = np.bincount(rows, minlength=len(questions))
+        concepts = np.flatnonzero(counts)
+        chosen = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
+        chosen[np.arange(chosen.shape[1]) < counts[concepts, None]] = cells
+        return chosen, concepts
+
+
+def cut(ranking: Ranking, n: int) -> Ranking:
+    """Return the first n items of a ranking."""
+    return Ranking(ranking.indices[:n], ranking.scores[:n], ranking.concepts[:n], ranking.certified)
+
+
+def leave_out(ranking: Ranking, known: Int64Array) -> Ranking:
+    """Return a ranking without some items."""
+    new = ~np.isin(ranking.indices, known)
+    return Ranking(ranking.indices[new], ranking.scores[new], ranking.concepts[new], ranking.certified)
+
+
+def joined(parts: list[Ranking]) -> Ranking:
+    """Return rankings one after the other."""
+    return Ranking(
+        np.concatenate([part.indices for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.concepts for part in parts]),
+        all(part.certified for part in parts),
+    )

@@ -1,0 +1,115 @@
+"""The items of one bundle as rankers see them, and a user's question to them; both end in `scores.py`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from macrid.artifacts import derived
+from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from macrid.service.ranking.protocol import Ranking
+from macrid.service.ranking.scores import (
+    approximation_error,
+    best,
+    log_concept_weights,
+    log_sum_over_concepts,
+    soft_scores,
+    within_reach_of_the_best,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What a user wants, in the terms of the index: only concepts that are not muted, K' of them, take part.
+
+    Attributes:
+        components: (K, d), the user's.
+        queries: (K', d) z_k + m_k.
+        log_weights: (K,) log ω_k, −inf for muted ones; None when every weight is 1.
+        audible: (K,) which concepts are not muted; None for all.
+        error: how far `Items.approximate` may be from a true score.
+    """
+
+    components: Float32Array
+    queries: Float32Array
+    log_weights: Float64Array | None
+    audible: BoolArray | None
+    error: float
+
+    @property
+    def audible_weights(self) -> Float64Array | None:
+        """(K',) log ω_k of the concepts that take part; None when every weight is 1."""
+        return self.log_weights if self.log_weights is None or self.audible is None else self.log_weights[self.audible]
+
+
+class Items:
+    """Item embeddings with what is needed to score them."""
+
+    def __init__(
+        self,
+        item_embeddings: Float32Array,
+        prototypes: Float32Array,
+        temperature: float,
+        log_partition: Float64Array | None = None,
+    ) -> None:
+        """Take the arrays of a bundle.
+
+        Args:
+            item_embeddings: (M, d), unit rows.
+            prototypes: (K, d), unit rows.
+            temperature: τ > 0.
+            log_partition: (M,) A_i, as the bundle has it; computed where it is not given.
+        """
+        if log_partition is None:
+            log_partition = derived.log_partition(item_embeddings, prototypes, temperature)
+        self.rows = item_embeddings
+        self.prototypes = prototypes
+        self.temperature = temperature
+        self.log_partition = log_partition
+        self._error = approximation_error(item_embeddings.shape[1], temperature)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def question(self, components: Float32Array, weights: Float64Array | None = None) -> Question:
+        """Return what components (K, d) and concept weights (K,) ask; see `Ranker.rank`."""
+        queries = components + self.prototypes
+        if weights is None:
+            return Question(components, queries, None, None, self._error)
+        audible, log_weights = weights > 0, log_concept_weights(weights)
+        error = approximation_error(self.rows.shape[1], self.temperature, log_weights[audible])
+        return Question(components, queries[audible], log_weights, audible, error)
+
+    def approximate(self, question: Question, chosen: Int64Array | None = None) -> Float32Array:
+        """Return scores in float32, off by at most `question.error`: (L,) of the items chosen, (M,) of all."""
+        scores = log_sum_over_concepts(self.rows, question.queries, self.temperature, question.audible_weights, chosen)
+        scores -= self.log_partition if chosen is None else self.log_partition[chosen]
+        return scores
+
+    def rank_among(self, candidates: Int64Array, question: Question, n: int, *, certified: bool) -> Ranking:
+        """Return the n best of some items (L,), by their scores in float64."""
+        return self.rank_best(candidates, self.approximate(question, candidates), question, n, certified=certified)
+
+    def rank_best(
+        self, candidates: Int64Array, approximate: Float32Array, question: Question, n: int, *, certified: bool
+    ) -> Ranking:
+        """Return the n best of items (L,) whose approximate scores (L,) are known; −inf leaves an item out."""
+        near = candidates[within_reach_of_the_best(approximate, n, question.error)]
+        scores, concepts = soft_scores(
+            self.rows[near],
+            question.components,
+            self.prototypes,
+            self.temperature,
+            question.log_weights,
+            self.log_partition[near],
+        )
+        return best(near, scores, concepts, n, certified=certified)
+
+
+def without(candidates: Int64Array, excluded: Int64Array) -> Int64Array:
+    """Return the candidates that are not among the excluded items, which are sorted: (L,), (e,) → (l,), in their order."""
+    if not len(excluded) or not len(candidates):
+        return candidates
+    places = np.searchsorted(excluded, candidates)
+    places[places == len(excluded)] = 0
+    kept: Int64Array = candidates[excluded[places] != candidates]
+    return kept

@@ -1,0 +1,93 @@
+"""The index of a bundle: what it holds, when there is one, and that its stated recall is what the server's search gives."""
+
+import faiss
+import numpy as np
+import pytest
+
+from macrid.artifacts.derived import derive
+from macrid.model import index as indexing
+from macrid.model.errors import DataError
+from macrid.model.index import build, candidates, choose_index, expected_size
+from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.inverted_lists import CANDIDATES, LIST_LENGTH, MEASURED_DEPTH, InvertedListsRanker
+from macrid.service.ranking.items import Items
+from tests.support.bundles import random_arrays
+
+TAU = 0.1
+NOTHING = np.array([], dtype=np.int64)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """6,000 items in five concepts, and forty users: (arrays with the derived ones, (U, K, d) components)."""
+    rng = np.random.default_rng(3)
+    arrays = random_arrays(rng, items=6000, concepts=5, dimensions=20)
+    users = arrays["item_embeddings"][rng.integers(0, 6000, (40, 5))]
+    return {**arrays, **derive(arrays, TAU)}, users
+
+
+def chosen(shop, **options):
+    arrays, users = shop
+    return choose_index(arrays, arrays["log_partition"], TAU, users, **options)
+
+
+class TestChoice:
+    def test_a_large_catalogue_gets_inverted_lists_with_their_recall(self, shop):
+        built = chosen(shop)
+        described = built.described
+        assert described["kind"] == "ivf_sq8"
+        assert described["cells"] == 6000 // indexing.ITEMS_PER_CELL
+        assert described["users"] == 40
+        assert described["recall@100"] >= indexing.WANTED
+        assert described["bytes"] == len(built.content)
+        assert len(built.content) == pytest.approx(expected_size(6000, 20) * 6000 * 20 * 4, rel=0.05)
+
+    def test_a_small_one_gets_none(self, shop, monkeypatch):
+        monkeypatch.setattr(indexing, "SMALLEST", 6001)
+        assert chosen(shop).described == {"kind": "none"}
+
+    def test_what_does_not_fit_the_budget_is_not_built(self, shop):
+        assert chosen(shop, budget=0.3).content is None
+        with pytest.raises(DataError, match=r"the memory budget of the index is -1, expected 0 or more"):
+            chosen(shop, budget=-1)
+
+    def test_the_same_arrays_give_the_same_bytes(self, shop):
+        assert chosen(shop).content == chosen(shop).content
+
+
+class TestLists:
+    def test_every_item_is_in_one_cell_under_its_own_number(self, shop):
+        arrays, _ = shop
+        index = build(arrays["item_embeddings"], arrays["log_partition"], TAU)
+        lists = index.invlists
+        ids = [faiss.rev_swig_ptr(lists.get_ids(cell), lists.list_size(cell)) for cell in range(index.nlist)]
+        assert sorted(np.concatenate(ids).tolist()) == list(range(6000))
+
+    def test_values_are_shares_of_the_score_to_within_the_codes(self, shop):
+        arrays, users = shop
+        index = build(arrays["item_embeddings"], arrays["log_partition"], TAU)
+        questions = np.zeros((5, indexing.padded(20)), np.float32)
+        questions[:, :20], questions[:, 20] = users[0] + arrays["prototypes"], 1
+        values, found = index.search(questions, 10, params=faiss.SearchParametersIVF(nprobe=index.nlist))
+        terms = np.log(arrays["concept_weights"]) + arrays["item_embeddings"] @ users[0].T / TAU
+        np.testing.assert_allclose(values / TAU, terms.T[np.arange(5)[:, None], found], atol=0.2)
+
+
+def test_the_server_finds_what_the_trainer_measured(shop):
+    """The two searches are written twice, as neither side may import the other: same candidates, same recall."""
+    assert (indexing.DEPTH, indexing.LIST_LENGTH, indexing.CANDIDATES) == (MEASURED_DEPTH, LIST_LENGTH, CANDIDATES)
+    arrays, users = shop
+    built = chosen(shop)
+    index = faiss.deserialize_index(np.frombuffer(built.content, dtype=np.uint8))
+    items = Items(arrays["item_embeddings"], arrays["prototypes"], TAU, arrays["log_partition"])
+    served, reference = InvertedListsRanker(items, index, built.described["probes"]), ExactRanker(items)
+    shares = []
+    for components in users:
+        question = items.question(components)
+        searched = served._search(question, MEASURED_DEPTH, NOTHING, None, 1.0).indices
+        asked = indexing.Asked(arrays, arrays["log_partition"], TAU, components)
+        means = index.quantizer.reconstruct_n(0, index.nlist)
+        own = asked.best(candidates(index, means, asked.questions, built.described["probes"]), MEASURED_DEPTH)
+        np.testing.assert_array_equal(np.sort(searched), np.sort(own))
+        shares.append(np.isin(reference.rank(components, 100, NOTHING).indices, searched[:100]).mean())
+    assert np.mean(shares) == pytest.approx(built.described["recall@100"], abs=1e-4)

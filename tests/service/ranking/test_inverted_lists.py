@@ -1,0 +1,138 @@
+"""Inverted lists: what comes back is always allowed, whole and stable, and nearly always the best."""
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from macrid.artifacts.derived import log_partition
+from macrid.model.index import build
+from macrid.service.encoder import unit_rows
+from macrid.service.ranking import inverted_lists
+from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.index import read_index
+from macrid.service.ranking.inverted_lists import InvertedListsRanker
+from macrid.service.ranking.items import Items
+from tests.service.ranking.test_rankers import (
+    NOTHING,
+    allowed_in,
+    brute_force_scores,
+    weights_for,
+    worlds,
+)
+
+
+def by_lists(items, prototypes, temperature=0.1, probes=8):
+    index = build(items, log_partition(items, prototypes, temperature), temperature)
+    return InvertedListsRanker(Items(items, prototypes, temperature), index, probes)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """20,000 items on 400 shelves of five concepts, and fifty users who want what lies on some shelf of each concept."""
+    rng = np.random.default_rng(4)
+    prototypes = unit_rows(rng.normal(size=(5, 24)).astype(np.float32))
+    shelves = unit_rows(0.5 * prototypes[rng.integers(0, 5, 400)] + 0.2 * rng.normal(size=(400, 24)).astype(np.float32))
+    rows = shelves[rng.integers(0, 400, 20_000)] + 0.06 * rng.normal(size=(20_000, 24))
+    users = [unit_rows(shelves[rng.integers(0, 400, 5)] + np.float32(0.05)) for _ in range(50)]
+    return unit_rows(rows.astype(np.float32)), prototypes, users
+
+
+class TestRecall:
+    def test_few_cells_hold_nearly_all_of_the_true_answer(self, shop):
+        items, prototypes, users = shop
+        ranker, reference = by_lists(items, prototypes, probes=64), ExactRanker(Items(items, prototypes, 0.1))
+        for n in (20, 100):
+            shares = [
+                np.isin(
+                    reference.rank(components, n, NOTHING).indices, ranker.rank(components, n, NOTHING).indices
+                ).mean()
+                for components in users
+            ]
+            assert np.mean(shares) >= 0.99
+
+    def test_it_claims_no_proof(self, shop):
+        items, prototypes, users = shop
+        assert not by_lists(items, prototypes).rank(users[0], 5, NOTHING).certified
+
+    def test_scores_and_concepts_are_the_exact_ones(self, shop):
+        items, prototypes, users = shop
+        ranking = by_lists(items, prototypes).rank(users[0], 50, NOTHING)
+        everything = ExactRanker(Items(items, prototypes, 0.1)).rank(users[0], len(items), NOTHING)
+        places = np.argsort(everything.indices)[ranking.indices]
+        np.testing.assert_array_equal(ranking.scores, everything.scores[places])
+        np.testing.assert_array_equal(ranking.concepts, everything.concepts[places])
+
+    def test_a_filter_that_leaves_many_is_part_of_the_search(self, shop, monkeypatch):
+        monkeypatch.setattr(inverted_lists, "FEW", 100)
+        items, prototypes, users = shop
+        ranker, reference = by_lists(items, prototypes, probes=64), ExactRanker(Items(items, prototypes, 0.1))
+        tenth = np.arange(len(items)) % 10 == 3
+        shares = []
+        for components in users:
+            ranking = ranker.rank(components, 20, NOTHING, allowed=tenth)
+            assert not ranking.certified
+            assert tenth[ranking.indices].all()
+            shares.append(
+                np.isin(reference.rank(components, 20, NOTHING, allowed=tenth).indices, ranking.indices).mean()
+            )
+        assert np.mean(shares) >= 0.98
+
+    def test_a_filter_that_leaves_few_scores_them_all(self, shop):
+        items, prototypes, users = shop
+        few = np.arange(len(items)) % 100 == 3
+        ranking = by_lists(items, prototypes).rank(users[0], 20, NOTHING, allowed=few)
+        assert ranking.certified
+        expected = ExactRanker(Items(items, prototypes, 0.1)).rank(users[0], 20, NOTHING, allowed=few)
+        np.testing.assert_array_equal(ranking.indices, expected.indices)
+
+    def test_with_the_best_thousand_excluded_the_next_best_are_found(self, shop):
+        items, prototypes, users = shop
+        reference = ExactRanker(Items(items, prototypes, 0.1))
+        head = np.sort(reference.rank(users[0], 1000, NOTHING).indices)
+        ranking = by_lists(items, prototypes, probes=200).rank(users[0], 20, head)
+        expected = reference.rank(users[0], 20, head).indices
+        assert np.isin(expected, ranking.indices).mean() >= 0.9
+        assert not np.isin(ranking.indices, head).any()
+
+
+class TestWhatComesBack:
+    @settings(deadline=None, max_examples=150)
+    @given(worlds(), st.sampled_from([1, 3, 100]), st.data())
+    def test_is_allowed_distinct_in_order_and_as_many_as_there_are(self, world, probes, data):
+        rows, prototypes, components, temperature, n, excluded = world
+        weights = weights_for(world, data.draw)
+        allowed = data.draw(st.sampled_from([None, allowed_in(world, data.draw)]))
+        ranker = by_lists(rows, prototypes, temperature, probes)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inverted_lists, "FEW", data.draw(st.sampled_from([0, 50])))
+            ranking = ranker.rank(components, n, excluded, weights, allowed)
+            shorter = ranker.rank(components, max(1, n // 2), excluded, weights, allowed)
+        eligible = np.setdiff1d(np.arange(len(rows)) if allowed is None else np.flatnonzero(allowed), excluded)
+        assert len(ranking.indices) == min(n, len(eligible))
+        assert len(set(ranking.indices.tolist())) == len(ranking.indices)
+        assert set(ranking.indices.tolist()) <= set(eligible.tolist())
+        scores = brute_force_scores(rows, prototypes, components, temperature, weights)
+        np.testing.assert_allclose(ranking.scores, scores[ranking.indices], atol=1e-9)
+        np.testing.assert_array_equal(shorter.indices, ranking.indices[: len(shorter.indices)])  # pages fit together
+
+    def test_each_stage_goes_on_where_the_one_before_ended(self, shop):
+        items, prototypes, users = shop
+        ranker = by_lists(items, prototypes, probes=2)
+        everything = ranker.rank(users[1], 2000, NOTHING)
+        assert len(np.unique(everything.indices)) == 2000
+        for n in (1, 32, 33, 128, 129, 1024, 1025):
+            np.testing.assert_array_equal(ranker.rank(users[1], n, NOTHING).indices, everything.indices[:n])
+
+
+def test_an_index_that_was_written_and_mapped_answers_alike(shop, tmp_path):
+    items, prototypes, users = shop
+    index = build(items, log_partition(items, prototypes, 0.1), 0.1)
+    path = tmp_path / "by_concept.faiss"
+    path.write_bytes(faiss.serialize_index(index).tobytes())
+    mapped = InvertedListsRanker(Items(items, prototypes, 0.1), read_index(path, *items.shape), 16)
+    built = InvertedListsRanker(Items(items, prototypes, 0.1), index, 16)
+    for components in users[:5]:
+        expected = built.rank(components, 30, NOTHING).indices
+        np.testing.assert_array_equal(mapped.rank(components, 30, NOTHING).indices, expected)
