@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from macrid.artifacts.schema import Float32Array, Int64Array
+from macrid.model.cells import divide
 from macrid.model.errors import DataError
 
 SMALLEST = 5_000  # items; below, scoring all takes less than a millisecond
 ITEMS_PER_CELL, MOST_CELLS = 24, 16_384  # finer cells search fewer items; assigning items to more takes too long
-CLUSTERING_POINTS, CLUSTERING_ROUNDS = 24, 6  # for each cell
 CODE_POINTS = 100_000
 LANES = 16  # FAISS compares codes sixteen numbers at a time where their count is a multiple of this: ten times as fast
 BLOCK = 65_536
@@ -100,9 +100,7 @@ def build(items: Float32Array, log_partition: npt.NDArray[np.float64], temperatu
     """Divide items into cells by direction, and put their codes there; in blocks, whatever M is."""
     count, dimensions = items.shape
     cells, width = cells_for(count), padded(dimensions)
-    directions = cluster(items, cells, seed)
-    nearest = faiss.IndexFlatIP(dimensions)
-    nearest.add(directions)
+    divided = divide(items, cells, seed)
     quantizer: Any = faiss.IndexFlatIP(width)
     quantizer.add(np.zeros((cells, width), dtype=np.float32))  # replaced when the cells' means are known
     index: Any = faiss.IndexIVFScalarQuantizer(
@@ -116,7 +114,7 @@ def build(items: Float32Array, log_partition: npt.NDArray[np.float64], temperatu
     for start in range(0, count, BLOCK):
         block = np.ascontiguousarray(items[start : start + BLOCK])
         rows = vectors(block, log_partition[start : start + BLOCK], temperature)
-        assigned = np.ascontiguousarray(nearest.search(block, 1)[1][:, 0])
+        assigned = divided.nearest(block)
         index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(assigned))
         order = np.argsort(assigned, kind="stable")
         present, starts = np.unique(assigned[order], return_index=True)
@@ -127,23 +125,6 @@ def build(items: Float32Array, log_partition: npt.NDArray[np.float64], temperatu
     quantizer.reset()
     quantizer.add(means.astype(np.float32))
     return index
-
-
-def cluster(items: Float32Array, cells: int, seed: int) -> Float32Array:
-    """Spherical k-means over a sample: (M, d) -> (cells, d) unit rows."""
-    count = min(len(items), CLUSTERING_POINTS * cells)
-    sample = np.sort(np.random.default_rng(seed).choice(len(items), count, replace=False))
-    clustering = faiss.Kmeans(
-        items.shape[1],
-        cells,
-        niter=CLUSTERING_ROUNDS,
-        spherical=True,
-        seed=seed + 1,
-        min_points_per_centroid=1,
-        max_points_per_centroid=CLUSTERING_POINTS,
-    )
-    clustering.train(np.ascontiguousarray(items[sample]))
-    return np.asarray(clustering.centroids, dtype=np.float32)
 
 
 def measure(

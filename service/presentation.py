@@ -61,8 +61,9 @@ def ranked_items(
     concepts: Int64Array,
     scores: Sequence[float | None],
     ranks_before: Sequence[int | None],
+    first_rank: int = 1,
 ) -> list[RankedItem]:
-    """Return items of a ranking, each with the concept that put it there and its rank before any steering."""
+    """Return items of a ranking from a rank on, each with the concept that put it there and its rank before any steering."""
     items = model.bundle.catalogue.items(indices.tolist())
     placed = zip(items, concepts.tolist(), scores, ranks_before, strict=True)
     return RANKED_ITEMS.validate_python(
@@ -74,7 +75,7 @@ def ranked_items(
                 "score": score,
                 "rank_before": rank_before,
             }
-            for rank, (item, concept, score, rank_before) in enumerate(placed, start=1)
+            for rank, (item, concept, score, rank_before) in enumerate(placed, start=first_rank)
         ]
     )
 

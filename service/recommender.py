@@ -45,6 +45,7 @@ from macrid.service.presentation import (
     walked_fields,
 )
 from macrid.service.ranking.protocol import Ranking
+from macrid.service.ranking.selection import Selection, select, taken
 from macrid.service.ranking.similar import most_similar
 from macrid.service.schemas import (
     Choices,
@@ -160,7 +161,8 @@ class Recommender:
             return self._recommend_steered(request, history, excluded, allowed, unknown)
         if request.exclude_history:
             excluded = np.union1d(excluded, history)
-        return self._recommendations(request, self._rank(request.n, history, excluded, allowed), unknown)
+        selection = selection_of(request, request.offset + request.n)
+        return self._recommendations(request, self._rank(selection, history, excluded, allowed), unknown)
 
     def encode(self, history: Sequence[str], model_version: str | None = None) -> Encoded:
         """Encode a history into components; there are none when no id is known.
@@ -384,28 +386,58 @@ class Recommender:
         if request.exclude_history:
             excluded_before, excluded = np.union1d(excluded_before, history), np.union1d(excluded, steered)
         unknown = list(dict.fromkeys([*unknown, *plan.unknown]))
+        depth = request.offset + request.n
         if not len(steered):
-            return self._recommendations(request, self._rank(request.n, steered, excluded, allowed), unknown)
-        before = self._rank(max(request.n, DEPTH_BEFORE), history, excluded_before, allowed).ranking
+            ranked = self._rank(selection_of(request, depth), steered, excluded, allowed)
+            return self._recommendations(request, ranked, unknown)
+        asked_before = selection_of(request, max(depth, DEPTH_BEFORE))
+        before = self._rank(asked_before, history, excluded_before, allowed).ranking
         encoding = self.model.encoder.encode(steered)
         components, altered = alter_components(self.model, encoding.components, plan)
-        after = self.model.ranker.rank(components, request.n, excluded, plan.weights, allowed)
+        after = self._select(components, selection_of(request, depth), excluded, plan.weights, allowed)
         account = steering_account(self.model, request, altered, before, after)
         ranked = Ranked(steered, replace(encoding, components=components), plan.weights, after)
         return self._recommendations(request, ranked, unknown, account, ranks_before(before, after))
 
-    def _rank(self, n: int, history: Int64Array, excluded: Int64Array, allowed: BoolArray | None) -> Ranked:
+    def _rank(
+        self, selection: Selection, history: Int64Array, excluded: Int64Array, allowed: BoolArray | None
+    ) -> Ranked:
         """Rank for a history as it is, by popularity when it is empty."""
         if not len(history):
+            return Ranked(history, None, None, self._rank_by_popularity(selection, excluded, allowed))
+        encoding = self.model.encoder.encode(history)
+        ranking = self._select(encoding.components, selection, excluded, None, allowed)
+        return Ranked(history, encoding, None, ranking)
+
+    def _rank_by_popularity(self, selection: Selection, excluded: Int64Array, allowed: BoolArray | None) -> Ranking:
+        """Rank without scores: what is left out and the cap count, a least score and diversity do not."""
+
+        def rank(n: int) -> Ranking:
             ranked = self.model.by_popularity
             if allowed is not None:
                 ranked = ranked[allowed[ranked]]
             head = ranked[: n + len(excluded)]
             chosen = head[~np.isin(head, excluded)][:n]
-            scores = np.full(len(chosen), np.nan)
-            return Ranked(history, None, None, Ranking(chosen, scores, self.model.main_concepts[chosen], True))
-        encoding = self.model.encoder.encode(history)
-        return Ranked(history, encoding, None, self.model.ranker.rank(encoding.components, n, excluded, None, allowed))
+            return Ranking(chosen, np.full(len(chosen), np.nan), self.model.main_concepts[chosen], True)
+
+        selection = replace(selection, min_score=None, diversity=0.0)
+        return select(rank, selection, self.model.item_embeddings, self.model.bundle.manifest.temperature)
+
+    def _select(
+        self,
+        components: Float32Array,
+        selection: Selection,
+        excluded: Int64Array,
+        weights: Float64Array | None,
+        allowed: BoolArray | None,
+    ) -> Ranking:
+        """Fill the places for components."""
+        return select(
+            lambda n: self.model.ranker.rank(components, n, excluded, weights, allowed),
+            selection,
+            self.model.item_embeddings,
+            self.model.bundle.manifest.temperature,
+        )
 
     def _recommendations(
         self,
@@ -415,13 +447,17 @@ class Recommender:
         steering: Steering | None = None,
         ranks_before: Sequence[int | None] | None = None,
     ) -> Recommendations:
-        """Return a ranking as it is answered."""
-        ranking, encoding = ranked.ranking, ranked.encoding
+        """Return the page of a ranking that was asked for, as it is answered."""
+        encoding = ranked.encoding
+        ranking = taken(ranked.ranking, slice(request.offset, None)) if request.offset else ranked.ranking
+        ranks_before = None if ranks_before is None else ranks_before[request.offset :]
         nothing = [None] * len(ranking.indices)
         scores = nothing if encoding is None else ranking.scores.tolist()
         components = [] if encoding is None else component_fields(self.model, encoding)
         ranker: RankerUsed = "popularity" if encoding is None else self.model.ranker.name
-        items = ranked_items(self.model, ranking.indices, ranking.concepts, scores, ranks_before or nothing)
+        items = ranked_items(
+            self.model, ranking.indices, ranking.concepts, scores, ranks_before or nothing, request.offset + 1
+        )
         if request.explain and encoding is not None:
             reasons = whys(self.model, ranked.history, encoding.components, ranking, ranked.weights)
             for item, why in zip(items, reasons, strict=True):
@@ -498,6 +534,11 @@ class Recommender:
     def _check_length(self, field: str, item_ids: Sequence[str], limit: int) -> None:
         if len(item_ids) > limit:
             raise TooLargeError(f"{field} holds {len(item_ids)} item ids, this server accepts at most {limit}")
+
+
+def selection_of(request: RecommendRequest, n: int) -> Selection:
+    """Return what a request wants to see of a ranking, of its first n places."""
+    return Selection(n, request.min_score, request.per_concept, request.diversity)
 
 
 def as_indices(values: Iterable[int]) -> Int64Array:

@@ -190,13 +190,15 @@ def steering_account(
     before: Ranking,
     after: Ranking,
 ) -> Steering:
-    """Return what was applied, and which items it brought into the first n and out of it."""
-    entered = after.indices[~np.isin(after.indices, before.indices[: request.n])]
+    """Return what was applied, and which items it brought into the first offset + n, which is how far `after` goes, and out."""
+    depth = request.offset + request.n
+    page = after.indices[request.offset :]
+    entered = page[~np.isin(page, before.indices[:depth])]
     return Steering(
         components=[steered_component(model, entry) for entry in altered],
         weights=sorted(request.concepts, key=lambda entry: entry.concept),
         entered=[item.item_id for item in model.bundle.catalogue.items(entered.tolist())],
-        left=list(items_that_left(model, before, after, request.n)),
+        left=list(items_that_left(model, before, after, depth)),
     )
 
 

@@ -114,6 +114,6 @@ class Steering(Part):
     weights: list[ConceptWeight]
     """Concept weights that were given, in the order of the concepts; all others are 1."""
     entered: list[str] = Field(examples=[["bag-0031"]])
-    """Ids of items of this answer that were not among the first n without steering, best first."""
+    """Ids of items of this answer that were not among the first offset + n without steering, best first."""
     left: list[ItemThatLeft]
-    """Items that were among the first n without steering and are not in this answer, best first."""
+    """Items that were among the first offset + n without steering and are not among them with it, best first."""

@@ -28,6 +28,8 @@ class RecommendRequest(ForModel):
     """Ids of the items the user has clicked. A set: order and repeats change nothing; unknown ids are reported back."""
     n: int = Field(default=20, ge=1)
     """How many items to return; at most the server's `max_n`."""
+    offset: int = Field(default=0, ge=0, le=10_000)
+    """How many of the best to skip. Pages of the same request, from the same model version, fit together."""
     exclude: list[ItemId] = Field(default=[])
     """Ids of items that must not be returned."""
     exclude_history: bool = True
@@ -35,6 +37,14 @@ class RecommendRequest(ForModel):
     filter: FilterInBody | None = Field(default=None, examples=[None])
     """Which items may be returned, by the catalogue's columns. It is part of the search: n items come back where n are
     allowed."""
+    min_score: float | None = Field(default=None, allow_inf_nan=False, examples=[None])
+    """The least score of an item that may be returned. A ranking by popularity has no scores and ignores it."""
+    per_concept: int | None = Field(default=None, ge=1, examples=[None])
+    """The most items that one concept may put there, on all pages together."""
+    diversity: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
+    """How much it counts against an item that it is like one placed before: 0 is the ranking by score, 1 looks for nothing but
+    difference. Each place is filled from the 200 items with the highest scores that are left. Ignored in a ranking by
+    popularity."""
     concepts: list[ConceptWeight] = Field(default=[], max_length=1000, examples=[[]])
     """Concepts to mute or to strengthen, each named once."""
     adjust: list[Adjustment] = Field(default=[], max_length=200, examples=[[]])
@@ -75,7 +85,7 @@ class RankedItem(ItemSummary):
     says otherwise; null in a ranking by popularity."""
     rank_before: int | None = Field(examples=[None])
     """Its rank without steering, 1-based: in the answer to the same request with nothing liked, disliked, criticised,
-    adjusted or weighed. Null when the request did not steer, or when it was not among the first max(n, 100) then."""
+    adjusted or weighed. Null when the request did not steer, or when it was not among the first max(offset + n, 100) then."""
     why: Why | None = None
     """Why it is there, when the request asked for that; null otherwise, and in a ranking by popularity."""
 
@@ -100,7 +110,7 @@ class Recommendations(Answer):
     """One for each concept, in the order of the concepts; empty in a fallback. Of the history with what is liked and
     without what is disliked, before any of them is adjusted."""
     items: list[RankedItem]
-    """Best first. Fewer than n only when no more are left."""
+    """Best first; with `diversity`, in the order of their places. Fewer than n only when no more are left."""
     ranking: RankingUsed
     """How they were ranked."""
     steering: Steering | None
