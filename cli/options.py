@@ -15,7 +15,8 @@ DEFAULT_STORE = Path("artifacts/store")
 Given = Annotated[
     str,
     typer.Argument(
-        metavar="SOURCE", help="A data set by name (`macrid data list`) or a .csv, .tsv or .parquet file of clicks."
+        metavar="SOURCE",
+        help="A data set by name (`macrid data list`), a .csv, .tsv or .parquet file of clicks, or a folder of Parquet parts.",
     ),
 ]
 

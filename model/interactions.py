@@ -5,6 +5,7 @@ The first step of the flow. Identifiers stay the caller's strings.
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import polars as pl
 from macrid.artifacts.catalogue_rules import check_item_id
 from macrid.artifacts.errors import CatalogueError
 from macrid.model.errors import DataError
-from macrid.model.tables import as_numbers, as_text, as_times, find_column, read_table
+from macrid.model.numbering import AT_ONCE, Numbered, number
+from macrid.model.tables import Stream, as_numbers, as_text, as_times, find_column, stream_table
 
 USER_NAMES = ("user", "user_id", "userid")
 ITEM_NAMES = ("item", "item_id", "itemid")
@@ -39,14 +41,14 @@ class Interactions:
     Attributes:
         user_ids: the caller's user ids, (U,).
         item_ids: the caller's item ids, (M,).
-        user_index: (E,) int64, rows of `user_ids`.
-        item_index: (E,) int64, rows of `item_ids`.
+        user_index: (E,) int32, rows of `user_ids`.
+        item_index: (E,) int32, rows of `item_ids`.
     """
 
     user_ids: tuple[str, ...]
     item_ids: tuple[str, ...]
-    user_index: npt.NDArray[np.int64]
-    item_index: npt.NDArray[np.int64]
+    user_index: npt.NDArray[np.int32]
+    item_index: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.user_index)
@@ -56,8 +58,9 @@ class Interactions:
         digest = hashlib.sha256()
         for ids in (self.user_ids, self.item_ids):
             digest.update(json.dumps(ids).encode())
-        digest.update(self.user_index.tobytes())
-        digest.update(self.item_index.tobytes())
+        for index in (self.user_index, self.item_index):
+            for at in range(0, len(index), AT_ONCE):
+                digest.update(index[at : at + AT_ONCE].astype(np.int64).tobytes())
         return digest.hexdigest()
 
 
@@ -71,6 +74,7 @@ def read_interactions(
     """Read who clicked what; keep ratings of at least `min_rating` and users with at least `min_user_items` items.
 
     A pair that occurs twice counts once, where it first stands. With a timestamp column named, rows are put in its order first.
+    The source is read batch by batch, unless rows must be put in order or a column of ids holds fractions.
 
     Raises:
         DataError: a column is missing, an id is empty, a rating is no number, or nothing is left.
@@ -78,62 +82,104 @@ def read_interactions(
     columns = columns or ColumnNames()
     if min_rating is not None and not np.isfinite(min_rating):
         raise DataError(f"the minimum rating is {min_rating}, expected a finite number")
-    frame = read_table(path)
-    user = find_column(frame, path, "user", columns.user, USER_NAMES)
-    item = find_column(frame, path, "item", columns.item, ITEM_NAMES)
-    if frame.is_empty():
-        raise DataError(f"{path}: there is a header but no interaction below it")
-    if columns.timestamp is not None:
-        timestamp = find_column(frame, path, "timestamp", columns.timestamp, ())
-        frame = frame.with_columns(as_times(frame[timestamp], path)).sort(timestamp, maintain_order=True)
+    table = stream_table(path)
+    user = find_column(table, path, "user", columns.user, USER_NAMES)
+    item = find_column(table, path, "item", columns.item, ITEM_NAMES)
+    rating = None
     if min_rating is not None or columns.rating is not None:
-        rating = find_column(frame, path, "rating", columns.rating, RATING_NAMES)
-        if min_rating is not None:
-            frame = frame.filter(as_numbers(frame[rating], path) >= min_rating)
-    pairs = pl.DataFrame({"user": as_text(frame[user], path), "item": as_text(frame[item], path)})
-    _refuse_bad_ids(pairs, path)
-    return from_pairs(pairs, min_user_items=min_user_items, source=str(path))
+        rating = find_column(table, path, "rating", columns.rating, RATING_NAMES)
+    if columns.timestamp is None and not any(table.types[name].is_float() for name in (user, item)):
+        frames = table.batches([user, item] if rating is None else [user, item, rating])
+    else:
+        frames = iter([_whole(table, path, columns.timestamp)])
+    pairs = _accepted(frames, path, (user, item), rating, min_rating)
+    return _interactions(number(pairs, min_user_items), min_user_items, str(path))
 
 
-def _refuse_bad_ids(pairs: pl.DataFrame, path: Path) -> None:
-    missing = pairs.select(pl.any_horizontal(pl.all().is_null() | (pl.all() == ""))).to_series()
-    if missing.any():
-        row = int(missing.arg_max() or 0)
-        user, item = pairs.row(row)
-        raise DataError(f"{path}: data row {row + 1}: user {user!r} and item {item!r}; expected both ids to be there")
-    for item in pairs["item"].unique(maintain_order=True):
-        try:
-            check_item_id(item)
-        except CatalogueError as error:
-            row = int((pairs["item"] == item).arg_max() or 0)
-            raise DataError(f"{path}: data row {row + 1}: {error}") from error
+def _whole(table: Stream, path: Path, timestamp: str | None) -> pl.DataFrame:
+    """All rows, in the order of time if its column is named."""
+    frame = pl.concat(table.batches(table.columns))
+    if timestamp is None or frame.is_empty():
+        return frame
+    name = find_column(frame, path, "timestamp", timestamp, ())
+    return frame.with_columns(as_times(frame[name], path)).sort(name, maintain_order=True)
 
 
-def from_pairs(pairs: pl.DataFrame, *, min_user_items: int, source: str) -> Interactions:
-    """Number users and items of a frame with text columns `user` and `item`; see `read_interactions`.
+def _accepted(
+    frames: Iterable[pl.DataFrame],
+    path: Path,
+    names: tuple[str, str],
+    rating: str | None,
+    min_rating: float | None,
+) -> Iterator[pl.DataFrame]:
+    """The pairs that are rated high enough, as columns `user` and `item`: text, or whole numbers where the source has such."""
+    checked = CheckedItems()
+    first = 1
+    for frame in frames:
+        kept = np.arange(len(frame))
+        if rating is not None and min_rating is not None:
+            kept = np.flatnonzero(as_numbers(frame[rating], path, first) >= min_rating)
+        user, item = (_ids(frame[name].gather(kept), path) for name in names)
+        pairs = pl.DataFrame({"user": user, "item": item})
+        checked.refuse_bad_ids(pairs, path, first + kept)
+        first += len(frame)
+        yield pairs
+    if first == 1:
+        raise DataError(f"{path}: there is a header but no interaction below it")
+
+
+def _ids(values: pl.Series, path: Path) -> pl.Series:
+    return values.cast(pl.Int64) if values.dtype.is_integer() and values.dtype != pl.UInt64 else as_text(values, path)
+
+
+class CheckedItems:
+    """Refuses ids that are empty or that no address can hold; an item's id is looked at once."""
+
+    def __init__(self) -> None:
+        self._seen = pl.DataFrame()
+
+    def refuse_bad_ids(self, pairs: pl.DataFrame, path: Path, rows: npt.NDArray[np.int64]) -> None:
+        """Check pairs that stand in these data rows."""
+        empty = [pl.col(name).is_null() | (pl.col(name).cast(pl.String) == "") for name in pairs.columns]
+        missing = pairs.select(pl.any_horizontal(empty)).to_series()
+        if missing.any():
+            at = int(missing.arg_max() or 0)
+            user, item = pairs.row(at)
+            raise DataError(
+                f"{path}: data row {rows[at]}: user {user!r} and item {item!r}; expected both ids to be there"
+            )
+        if pairs["item"].dtype == pl.Int64:
+            return  # digits are always an id
+        items = pairs.select("item").unique(maintain_order=True)
+        fresh = items.join(self._seen, on="item", how="anti", maintain_order="left") if len(self._seen) else items
+        for item in fresh["item"]:
+            try:
+                check_item_id(item)
+            except CatalogueError as error:
+                at = int((pairs["item"] == item).arg_max() or 0)
+                raise DataError(f"{path}: data row {rows[at]}: {error}") from error
+        self._seen = pl.concat([self._seen, fresh]) if len(self._seen) else fresh
+
+
+def from_pairs(pairs: pl.DataFrame | Iterable[pl.DataFrame], *, min_user_items: int, source: str) -> Interactions:
+    """Number users and items of frames with columns `user` and `item`, text or whole numbers; see `read_interactions`.
 
     Raises:
         DataError: no user has `min_user_items` distinct items.
     """
-    distinct = pairs.unique(maintain_order=True)
-    kept = distinct.filter(pl.len().over("user") >= min_user_items)
-    if kept.is_empty():
-        largest = distinct.group_by("user").len()["len"].max() if not distinct.is_empty() else 0
+    batches = [pairs] if isinstance(pairs, pl.DataFrame) else pairs
+    return _interactions(number(batches, min_user_items), min_user_items, source)
+
+
+def _interactions(numbered: Numbered, min_user_items: int, source: str) -> Interactions:
+    if not len(numbered.user_codes):
         raise DataError(
-            f"{source}: no user is left: of {distinct['user'].n_unique()} users with an accepted interaction none has "
-            f"{min_user_items} distinct items (the most active has {largest!r}). Lower --min-user-items or --min-rating"
+            f"{source}: no user is left: of {numbered.users_before} users with an accepted interaction none has "
+            f"{min_user_items} distinct items (the most active has {numbered.most_items}). Lower --min-user-items or --min-rating"
         )
-    users, items = kept["user"].unique(maintain_order=True), kept["item"].unique(maintain_order=True)
     return Interactions(
-        user_ids=tuple(users),
-        item_ids=tuple(items),
-        user_index=_rows_of(kept["user"], users),
-        item_index=_rows_of(kept["item"], items),
+        user_ids=tuple(numbered.users.cast(pl.String)),
+        item_ids=tuple(numbered.items.cast(pl.String)),
+        user_index=numbered.user_codes,
+        item_index=numbered.item_codes,
     )
-
-
-def _rows_of(values: pl.Series, vocabulary: pl.Series) -> npt.NDArray[np.int64]:
-    """Each value's position in the vocabulary, (E,) int64."""
-    numbered = pl.DataFrame({"value": vocabulary, "row": np.arange(len(vocabulary), dtype=np.int64)})
-    joined = pl.DataFrame({"value": values}).join(numbered, on="value", how="left", maintain_order="left")
-    return joined["row"].to_numpy()

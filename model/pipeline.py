@@ -82,9 +82,10 @@ def load_source(given: str, options: SourceOptions) -> Source:
         _refuse_without_effect(given, options, SourceOptions(folder=options.folder))
         return datasets.ALL[given].load(options.folder)
     path = Path(given)
-    if not path.suffix:
+    if not path.suffix and not path.is_dir():
         raise DataError(
-            f"{given!r} is neither a known data set ({', '.join(datasets.ALL)}) nor a .csv, .tsv or .parquet file"
+            f"{given!r} is neither a known data set ({', '.join(datasets.ALL)}) nor a .csv, .tsv or .parquet file, "
+            "nor a folder of Parquet parts"
         )
     _refuse_without_effect(given, options, dataclasses.replace(options, folder=None))
     interactions = read_interactions(

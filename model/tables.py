@@ -1,15 +1,20 @@
-"""Tables as people have them: CSV, TSV (gzipped or not) and Parquet, read with polars; columns found, typed and checked.
+"""Tables as people have them: CSV, TSV (gzipped or not), Parquet and folders of it, read with polars; columns found and checked.
 
 Every CSV column is read as text, so that ids keep their leading zeros. Whatever cannot be used is refused with the file, the
 column, the row and the value.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from macrid.model.errors import DataError
 
+ROWS_AT_ONCE = 2_000_000
+NOT_BLANK = ~pl.all_horizontal(pl.all().is_null())
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
@@ -20,6 +25,21 @@ def read_table(path: Path) -> pl.DataFrame:
     Raises:
         DataError: the file is absent, empty, of another kind, or cannot be parsed.
     """
+    kind = _kind_of(path)
+    with _explained(path, kind):
+        if kind == ".parquet":
+            return pl.read_parquet(path, glob=False)
+        frame = pl.read_csv(path, separator=SEPARATORS[kind], infer_schema=False, glob=False)
+        frame.columns = _tidy_names(frame.columns, path)
+        return frame.filter(NOT_BLANK)
+
+
+def _kind_of(path: Path) -> str:
+    """The suffix that tells the format.
+
+    Raises:
+        DataError: the file is absent or of another kind.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
@@ -27,17 +47,20 @@ def read_table(path: Path) -> pl.DataFrame:
     if kind not in (*SEPARATORS, ".parquet"):
         named = kind or "a name without suffix"
         raise DataError(f"{path}: cannot tell its format from {named!r}; expected .csv, .tsv or .parquet")
+    return kind
+
+
+@contextmanager
+def _explained(path: Path, kind: str) -> Iterator[None]:
+    """Turn what polars says of a file into what a person can do."""
     try:
-        if kind == ".parquet":
-            return pl.read_parquet(path, glob=False)
-        frame = pl.read_csv(path, separator=SEPARATORS[kind], infer_schema=False, glob=False)
+        yield
     except pl.exceptions.NoDataError as error:
         raise DataError(
             f"{path}: the file is empty; expected a header line and a line per interaction or item"
         ) from error
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: cannot be read as {kind[1:]}: {_advice(str(error))}") from error
-    return _tidy(frame, path)
 
 
 def _advice(message: str) -> str:
@@ -48,16 +71,82 @@ def _advice(message: str) -> str:
     return message.splitlines()[0]
 
 
-def _tidy(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    names = [name.strip() for name in frame.columns]
+def _tidy_names(columns: list[str], path: Path) -> list[str]:
+    names = [name.strip() for name in columns]
     repeated = next((name for name in names if "_duplicated_" in name and name.split("_duplicated_")[0] in names), None)
     if repeated is not None:
         raise DataError(f"{path}: the header names the column {repeated.split('_duplicated_')[0]!r} twice")
-    frame.columns = names
-    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    return names
 
 
-def find_column(frame: pl.DataFrame, path: Path, role: str, wanted: str | None, usual: tuple[str, ...]) -> str:
+@dataclass(frozen=True)
+class Stream:
+    """A table that is read batch by batch: the names of its columns, and their types."""
+
+    path: Path
+    kind: str
+    columns: list[str]
+    types: dict[str, pl.DataType]
+    rows: pl.LazyFrame
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """The rows of some columns in order, some millions at a time.
+
+        Raises:
+            DataError: the file cannot be parsed.
+        """
+        with _explained(self.path, self.kind):
+            yield from self.rows.select(columns).collect_batches(chunk_size=ROWS_AT_ONCE, maintain_order=True)
+
+
+def stream_table(path: Path) -> Stream:
+    """A table to be read batch by batch: a file, or a folder of Parquet parts in the order of their names.
+
+    Raises:
+        DataError: the file is absent, empty, of another kind, or cannot be parsed, or a part has other columns than the first.
+    """
+    if path.is_dir():
+        return _stream_parts(path)
+    kind = _kind_of(path)
+    if path.suffix.lower() == ".gz":  # nothing streams out of gzip; it is read whole
+        rows = read_table(path).lazy()
+    else:
+        with _explained(path, kind):
+            rows = _scan(path, kind)
+    types = dict(rows.collect_schema())
+    return Stream(path, kind, list(types), types, rows)
+
+
+def _scan(path: Path, kind: str) -> pl.LazyFrame:
+    if kind == ".parquet":
+        rows = pl.scan_parquet(path, glob=False, low_memory=True)
+        rows.collect_schema()
+        return rows
+    rows = pl.scan_csv(path, separator=SEPARATORS[kind], infer_schema=False, glob=False, low_memory=True)
+    names = rows.collect_schema().names()
+    return rows.rename(dict(zip(names, _tidy_names(names, path), strict=True))).filter(NOT_BLANK)
+
+
+def _stream_parts(folder: Path) -> Stream:
+    parts = sorted(folder.glob("*.parquet"))
+    if not parts:
+        raise DataError(f"{folder}: a folder without .parquet files; expected the parts of one table")
+    with _explained(folder, ".parquet"):
+        types = [dict(pl.scan_parquet(part, glob=False).collect_schema()) for part in parts]
+    for part, other in zip(parts, types, strict=True):
+        if other != types[0]:
+            raise DataError(
+                f"{part}: has the columns {_named(other)}, expected those of {parts[0].name}: {_named(types[0])}"
+            )
+    rows = pl.scan_parquet(parts, glob=False, low_memory=True)
+    return Stream(folder, ".parquet", list(types[0]), types[0], rows)
+
+
+def _named(types: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in types.items())
+
+
+def find_column(frame: pl.DataFrame | Stream, path: Path, role: str, wanted: str | None, usual: tuple[str, ...]) -> str:
     """The name of the column that plays `role`: the one asked for, or the first with a usual name, regardless of case.
 
     Raises:
@@ -73,7 +162,7 @@ def find_column(frame: pl.DataFrame, path: Path, role: str, wanted: str | None, 
     return found
 
 
-def column_or_none(frame: pl.DataFrame, wanted: str | None, usual: tuple[str, ...]) -> str | None:
+def column_or_none(frame: pl.DataFrame | Stream, wanted: str | None, usual: tuple[str, ...]) -> str | None:
     """The same, or None."""
     if wanted is not None:
         return wanted if wanted in frame.columns else None
@@ -81,7 +170,7 @@ def column_or_none(frame: pl.DataFrame, wanted: str | None, usual: tuple[str, ..
     return next((by_lower_case[name] for name in usual if name in by_lower_case), None)
 
 
-def _other_separator(frame: pl.DataFrame) -> str:
+def _other_separator(frame: pl.DataFrame | Stream) -> str:
     other = next((mark for mark in ";\t," if len(frame.columns) == 1 and mark in frame.columns[0]), None)
     return "" if other is None else f"; or is {other!r} the separator? A .csv file has commas, a .tsv file tabs"
 
@@ -99,8 +188,8 @@ def as_text(values: pl.Series, path: Path) -> pl.Series:
     return values.cast(pl.String)
 
 
-def as_numbers(values: pl.Series, path: Path) -> pl.Series:
-    """Finite numbers.
+def as_numbers(values: pl.Series, path: Path, first: int = 1) -> pl.Series:
+    """Finite numbers; `first` is the number of the first data row.
 
     Raises:
         DataError: names the first row whose value is none.
@@ -110,7 +199,7 @@ def as_numbers(values: pl.Series, path: Path) -> pl.Series:
     if row is not None and (numbers[row] is None or not numbers.is_finite()[row]):
         value = values[row]
         hint = "; write decimals with a point" if isinstance(value, str) and "," in value else ""
-        raise DataError(f"{path}: column {values.name!r}, data row {row + 1}: {value!r} is not a number{hint}")
+        raise DataError(f"{path}: column {values.name!r}, data row {row + first}: {value!r} is not a number{hint}")
     return numbers
 
 
