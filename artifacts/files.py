@@ -85,9 +85,16 @@ def _take_the_name(beside: Path, folder: Path) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Put `data` into a file in one step: readers see what was there before, or all of it."""
+    with file_beside(path) as beside:
+        beside.write_bytes(data)
+
+
+@contextmanager
+def file_beside(path: Path) -> Iterator[Path]:
+    """A name next to `path` for a file that the block writes; synced and renamed to `path` when it ends well, else removed."""
     beside = _beside(path)
     try:
-        beside.write_bytes(data)
+        yield beside
         sync(beside)
         beside.replace(path)
         sync(path.parent)

@@ -44,3 +44,45 @@ HeldOutUsers = Annotated[
     int | None,
     typer.Option(rich_help_panel="Data", min=1, help="Users held out, each for validation and test; default: a tenth."),
 ]
+
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel="Long work",
+        help="Keep the state of training there; removed when the bundle is written.",
+    ),
+]
+CheckpointSeconds = Annotated[
+    float, typer.Option(rich_help_panel="Long work", min=0.0, help="Keep it at most so often; 0 after every update.")
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        rich_help_panel="Long work",
+        help="Go on from --checkpoint when that file is there: the result is that of a run never interrupted, to the bit.",
+    ),
+]
+LogJson = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel="Long work",
+        help="Write every epoch's figures there, one JSON object a line.",
+    ),
+]
+TensorBoard = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", rich_help_panel="Long work", help="Write them for TensorBoard; needs macrid\\[tensorboard]."
+    ),
+]
+Refit = Annotated[
+    bool,
+    typer.Option(
+        "--refit",
+        rich_help_panel="Training",
+        help="After the evaluation train on all users; the bundle is of that network.",
+    ),
+]

@@ -1,8 +1,10 @@
 """What several commands print: sources, tables, bars, files."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ from macrid.cli.app import console
 
 if TYPE_CHECKING:
     from macrid.model.datasets.dataset import Source
-    from macrid.model.training import Epoch
+    from macrid.model.training_state import Pass
+
+LINE_SECONDS = 30.0  # between lines of progress in a log
 
 
 def print_source(source: "Source") -> None:
@@ -47,20 +51,40 @@ def print_table(table: dict[str, dict[str, dict[str, float]]], users: int) -> No
 
 
 @contextmanager
-def progress(epochs: int) -> Iterator[Any]:
-    """A bar with loss, validation NDCG@100 and time left; yields the function that moves it."""
+def progress() -> Iterator[Any]:
+    """Bars with loss, validation NDCG@100, speed and time left, for training and refit; yields the function that moves them.
+
+    Where the output is no terminal, a line at most every LINE_SECONDS instead.
+    """
     columns = (
-        TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+        TextColumn("{task.fields[phase]}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
+    tasks: dict[str, Any] = {}
+    last = time.monotonic()
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=epochs)
 
-        def on_epoch(epoch: "Epoch") -> None:
-            ndcg = epoch.validation.mean("ndcg@100")
-            bar.update(task, advance=1, description=f"loss {epoch.loss:.2f}  validation NDCG@100 {ndcg:.4f}")
+        def on_pass(done: "Pass") -> None:
+            nonlocal last
+            validation = getattr(done, "validation", None)
+            phase = "refit" if validation is None else "training"
+            said = f"loss {done.loss:.2f}"
+            if validation is not None:
+                said += f"  validation NDCG@100 {validation.mean('ndcg@100'):.4f}"
+            said += f"  {done.users_per_second:,.0f} users/s"
+            if phase not in tasks:
+                tasks[phase] = bar.add_task("", total=done.of, phase=phase)
+            bar.update(tasks[phase], completed=done.number, description=said)
+            if not console.is_terminal and time.monotonic() - last >= LINE_SECONDS:
+                last = time.monotonic()
+                left = bar.tasks[tasks[phase]].time_remaining
+                console.print(f"{phase}: epoch {done.number} of at most {done.of}  {said}  left {_duration(left)}")
 
-        yield on_epoch
+        yield on_pass
+
+
+def _duration(seconds: float | None) -> str:
+    return "unknown" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """What several commands do: train a source, publish a bundle."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +14,35 @@ from macrid.cli.app import console, trainer
 from macrid.cli.output import print_source, print_table, progress
 
 if TYPE_CHECKING:
+    from macrid.model.checkpoint import Checkpoints
     from macrid.model.pipeline import Outcome, SourceOptions
+    from macrid.model.training_state import Pass
+
+
+@dataclass(frozen=True)
+class LongWork:
+    """What a long training leaves behind and goes on from; see the options of `macrid train`."""
+
+    checkpoint: Path | None = None
+    checkpoint_seconds: float = 60.0
+    resume: bool = False
+    log_json: Path | None = None
+    tensorboard: Path | None = None
+    refit: bool = False
+
+    def checkpoints(self) -> "Checkpoints | None":
+        """For the trainer."""
+        from macrid.model.checkpoint import Checkpoints
+
+        if self.checkpoint is None:
+            return None
+        return Checkpoints(self.checkpoint, self.checkpoint_seconds, self.resume)
+
+    def journals(self) -> AbstractContextManager[Callable[["Pass"], None]]:
+        """What writes the metrics down."""
+        from macrid.model.journal import journals
+
+        return journals(self.log_json, self.tensorboard)
 
 
 def train_source(
@@ -21,8 +52,10 @@ def train_source(
     held_out_users: int | None = None,
     out: Path | None = None,
     index_memory: float | None = None,
+    long_work: LongWork | None = None,
 ) -> "Outcome":
     """Split, train, evaluate and write a bundle, telling the terminal how it goes."""
+    work = long_work or LongWork()
     pipeline = trainer()
     source = pipeline.load_source(given, options)
     config = pipeline.training_config(source, settings)
@@ -36,9 +69,22 @@ def train_source(
     if folder.exists():
         raise pipeline.DataError(f"{folder} exists already; name another folder with --out")
     folder.parent.mkdir(parents=True, exist_ok=True)  # now, and not after an hour of training
-    with progress(config.epochs) as on_epoch:
+    with progress() as show, work.journals() as note:
+
+        def on_pass(done: Any) -> None:
+            show(done)
+            note(done)
+
         outcome: Outcome = pipeline.run(
-            source, split, config, folder, on_epoch, *([] if index_memory is None else [index_memory])
+            source,
+            split,
+            config,
+            folder,
+            on_pass,
+            *([] if index_memory is None else [index_memory]),
+            refit_on_all=work.refit,
+            on_refit=on_pass,
+            checkpoints=work.checkpoints(),
         )
     word = "interrupted: " if outcome.trained.interrupted else ""
     console.print(
@@ -50,6 +96,11 @@ def train_source(
         console.print(
             f"index {index['kind']}, recall@20 {index['recall@20']}, recall@100 {index['recall@100']} against scoring "
             f"every item, on {index['users']} users"
+        )
+    if outcome.manifest.fitted_on == "all_users":
+        console.print(
+            f"refitted on all {len(source.interactions.user_ids):,} users for {outcome.trained.best_epoch} epochs; the figures "
+            "above are of the network before"
         )
     console.print(f"bundle {outcome.manifest.model_version} written to {escape(str(folder))}")
     return outcome

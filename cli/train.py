@@ -10,20 +10,26 @@ from macrid.cli.app import app, console, trainer
 from macrid.cli.options import (
     DEFAULT_STORE,
     Basis,
+    Checkpoint,
+    CheckpointSeconds,
     Given,
     HeldOutUsers,
     Initialisation,
     ItemColumn,
+    LogJson,
     MinRating,
     MinUserItems,
     RatingColumn,
     Recipe,
+    Refit,
+    Resume,
     SourceFolder,
     StoreOption,
+    TensorBoard,
     TimestampColumn,
     UserColumn,
 )
-from macrid.cli.steps import publish_bundle, train_source
+from macrid.cli.steps import LongWork, publish_bundle, train_source
 
 
 @app.command()
@@ -139,6 +145,12 @@ def train(
             help="How large the index of the bundle may be, as a multiple of the item embeddings; 0 for none. Default 1.5.",
         ),
     ] = None,
+    checkpoint: Checkpoint = None,
+    checkpoint_seconds: CheckpointSeconds = 60.0,
+    resume: Resume = False,
+    log_json: LogJson = None,
+    tensorboard: TensorBoard = None,
+    refit: Refit = False,
     seed: Annotated[
         int,
         typer.Option(
@@ -170,7 +182,10 @@ def train(
         min_rating=min_rating,
         min_user_items=min_user_items,
     )
-    outcome = train_source(given, options, settings, held_out_users, out, index_memory)
+    if resume and checkpoint is None:
+        raise typer.BadParameter("needs --checkpoint FILE, the file to go on from", param_hint="--resume")
+    work = LongWork(checkpoint, checkpoint_seconds, resume, log_json, tensorboard, refit)
+    outcome = train_source(given, options, settings, held_out_users, out, index_memory, work)
     if publish and not outcome.trained.interrupted:
         publish_bundle(outcome.folder, store)
     else:

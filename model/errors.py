@@ -3,7 +3,8 @@
 TrainerError
 ├── DataError        a source file or data set cannot be used as it is
 ├── SplitError       too few users to hold some out
-└── TrainingError    training cannot go on: the loss is no longer a number
+├── TrainingError    training cannot go on: the loss is no longer a number, or grows without end
+└── CheckpointError  a checkpoint cannot be gone on with
 """
 
 
@@ -21,3 +22,7 @@ class SplitError(TrainerError):
 
 class TrainingError(TrainerError):
     """Training cannot go on."""
+
+
+class CheckpointError(TrainerError):
+    """A checkpoint is damaged, or of another training."""

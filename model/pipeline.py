@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -14,6 +15,7 @@ from macrid.artifacts.schema import Manifest
 from macrid.model import datasets
 from macrid.model.baselines.ease import Ease
 from macrid.model.baselines.popularity import Popularity
+from macrid.model.checkpoint import Checkpoints
 from macrid.model.datasets.dataset import Source
 from macrid.model.errors import DataError
 from macrid.model.evaluation import Evaluation, Scorer, evaluate
@@ -22,8 +24,9 @@ from macrid.model.index import DEFAULT_BUDGET
 from macrid.model.interactions import ColumnNames, Interactions, read_interactions
 from macrid.model.items import Items, read_items, untitled
 from macrid.model.network import NetworkConfig
-from macrid.model.splitting import Split, default_held_out_users, strong_generalization
-from macrid.model.training import Epoch, Trained, TrainingConfig, train
+from macrid.model.splitting import Split, default_held_out_users, everyone, strong_generalization
+from macrid.model.training import Epoch, Trained, TrainingConfig, refit, train
+from macrid.model.training_state import Pass
 
 EASE_REGULARIZATION = 300.0
 EASE_MAX_ITEMS = 12_000  # it needs M² floats twice over, and M³ operations to invert them
@@ -45,6 +48,11 @@ PAPER_RECIPE: Mapping[str, object] = {  # what the authors' code does where our 
     "beta": 0.2,
     "prior_std": 0.075,
 }
+
+METRICS_BEFORE_REFIT = (
+    "another network of the same settings, trained on {users} training users alone; this one was then trained on all users for "
+    "as many epochs as that one's best had, and nobody is left to evaluate it on"
+)
 
 Table = dict[str, dict[str, dict[str, float]]]
 
@@ -141,19 +149,47 @@ def run(
     folder: Path,
     on_epoch: Callable[[Epoch], None] | None = None,
     index_budget: float = DEFAULT_BUDGET,
+    *,
+    refit_on_all: bool = False,
+    on_refit: Callable[[Pass], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Outcome:
-    """Train on a split, compare on its test users, and export what was evaluated."""
-    trained = train(split, config, on_epoch)
+    """Train on a split, compare on its test users, and export what was evaluated, or what is then refitted on all users.
+
+    Args:
+        source: of the clicks and what is known of the items.
+        split: of the source.
+        config: see `TrainingConfig`.
+        folder: of the bundle; must not exist yet.
+        on_epoch: called after every epoch of training.
+        refit_on_all: after the evaluation train anew on all users, as many epochs as the best one's number, and export that.
+        on_refit: called after every epoch of that.
+        index_budget: see `export`.
+        checkpoints: where training keeps its state; the files are removed once the bundle is written.
+    """
+    trained = train(split, config, on_epoch, checkpoints)
     table = compare(trained.network, split)
+    network, served = trained.network, split
+    fitted_on: Literal["training_users", "all_users"] = "training_users"
+    metrics: dict[str, object] = {"test": table, "users": len(split.test.user_ids)}
+    phases = [checkpoints] if checkpoints is not None else []
+    if refit_on_all and not trained.interrupted:
+        served, fitted_on = everyone(source.interactions, split.seed), "all_users"
+        phases += [checkpoints.beside("refit")] if checkpoints is not None else []
+        network = refit(served.training, trained.config, trained.best_epoch, on_refit, phases[-1] if phases else None)
+        metrics["of"] = METRICS_BEFORE_REFIT.format(users=len(split.training_user_ids))
     provenance = Provenance(
         name=source.name,
-        fitted_on="training_users",
+        fitted_on=fitted_on,
         data=describe_data(source, split),
         training=describe_training(trained),
-        metrics={"test": table, "users": len(split.test.user_ids)},
+        metrics=metrics,
     )
-    items = source.items.aligned(split.item_ids)
-    manifest = export(trained.network, split.training, items, provenance, folder, config.basis, index_budget)
+    items = source.items.aligned(served.item_ids)
+    manifest = export(network, served.training, items, provenance, folder, config.basis, index_budget)
+    if not trained.interrupted:
+        for phase in phases:
+            phase.path.unlink(missing_ok=True)
     return Outcome(manifest, folder, trained, table)
 
 
@@ -200,7 +236,7 @@ def compare(network: Scorer, split: Split) -> Table:
 
 
 def split_of(bundle: Bundle, start: Path | None = None) -> Split:
-    """Read the interactions a bundle was made from again, and split them as then.
+    """Read the interactions a bundle was made from again, and split them as then; after a refit nobody is held out.
 
     Args:
         bundle: its manifest says what they were.
@@ -218,6 +254,8 @@ def split_of(bundle: Bundle, start: Path | None = None) -> Split:
             f"(fingerprint {fingerprint[:12]}, expected {str(data['fingerprint'])[:12]}); they have changed since, so train again"
         )
     held_out_users, seed = _whole_number(data["held_out_users"]), _whole_number(data["split_seed"])
+    if bundle.manifest.fitted_on == "all_users":
+        return everyone(source, seed)
     return strong_generalization(source, held_out_users=held_out_users, seed=seed)
 
 
@@ -253,6 +291,15 @@ def _whole_number(value: object) -> int:
 
 
 def evaluate_bundle(bundle: Bundle, folder: Path | None = None) -> tuple[Table, Split]:
-    """The comparison table of a bundle, on the test users of the split it was trained with."""
+    """The comparison table of a bundle, on the test users of the split it was trained with.
+
+    Raises:
+        DataError: it was refitted on all users, or see `split_of`.
+    """
+    if bundle.manifest.fitted_on == "all_users":
+        raise DataError(
+            f"{bundle.manifest.model_version} was refitted on all users, so that nobody is left to evaluate it on; "
+            "the metrics in its manifest are of the network before (`macrid train` without --refit can be evaluated)"
+        )
     split = split_of(bundle, folder)
     return compare(restore(bundle), split), split

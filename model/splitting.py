@@ -83,6 +83,20 @@ def strong_generalization(interactions: Interactions, *, held_out_users: int, se
     )
 
 
+def everyone(interactions: Interactions, seed: int) -> Split:
+    """All users train, over all items, and nobody is held out: for the model that is served after another was evaluated."""
+    items = len(interactions.item_ids)
+    nobody = HeldOut((), *(sparse.csr_matrix((0, items), dtype=np.float32) for _ in range(2)))
+    return Split(
+        item_ids=interactions.item_ids,
+        training_user_ids=interactions.user_ids,
+        training=_matrix(_histories(interactions), items),
+        validation=nobody,
+        test=nobody,
+        seed=seed,
+    )
+
+
 def _histories(interactions: Interactions) -> list[npt.NDArray[np.int64]]:
     """Each user's items in source order."""
     order = np.argsort(interactions.user_index, kind="stable")

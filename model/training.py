@@ -1,21 +1,26 @@
 """The training loop, visible from end to end: batches, loss, step, validation, and the best epoch kept."""
 
-import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from scipy import sparse
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from macrid.model.checkpoint import Checkpoints, Keeper, data_fingerprint
 from macrid.model.errors import TrainingError
-from macrid.model.evaluation import Evaluation, evaluate
+from macrid.model.evaluation import evaluate
 from macrid.model.initialisation import start_from_co_clicks
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
 from macrid.model.objective import anchoring, annealed_beta, training_loss
 from macrid.model.splitting import Split
+from macrid.model.training_state import Epoch as Epoch
+from macrid.model.training_state import Pass, TrainingState
+
+DIVERGED = 3.0  # times the lowest mean loss of an epoch: no annealing raises it so far
+FREE_TO_CHANGE = ("epochs", "patience", "basis")  # when training is resumed
 
 
 @dataclass(frozen=True)
@@ -57,16 +62,6 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What is known after an epoch: its 1-based number, the mean loss, and the validation result."""
-
-    number: int
-    loss: float
-    validation: Evaluation
-    is_best: bool
-
-
-@dataclass(frozen=True)
 class Trained:
     """The network of the best epoch, the configuration with every default resolved, and every epoch's record."""
 
@@ -77,7 +72,12 @@ class Trained:
     interrupted: bool = False
 
 
-def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None] | None = None) -> Trained:
+def train(
+    split: Split,
+    config: TrainingConfig,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Trained:
     """Train on the split's training users; keep the epoch that ranks its validation users best.
 
     Ctrl-C ends training with the best epoch so far, unless there is none yet.
@@ -86,41 +86,64 @@ def train(split: Split, config: TrainingConfig, on_epoch: Callable[[Epoch], None
         split: never looked at: `split.test`.
         config: see `TrainingConfig`.
         on_epoch: called after every epoch, for progress.
+        checkpoints: where to keep the state, and whether to go on from it; None for nowhere.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite, or diverges.
+        CheckpointError: the checkpoint is damaged or of another training.
     """
-    config = dataclasses.replace(config, batch_size=config.batch_size or default_batch_size(split.training.shape[0]))
-    generator = torch.Generator().manual_seed(config.seed)
-    network = MacridVAE(split.training.shape[1], config.network, generator)
-    groups = None
-    if config.initialisation == "co_clicks":
-        groups = start_from_co_clicks(network, split.training, generator)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))  # type: ignore[no-untyped-call]
-    optimizer.register_step_post_hook(lambda *_: averaged.update_parameters(network))
-    kept = cast(MacridVAE, averaged.module)
-    history: list[Epoch] = []
-    best_state, best = copy.deepcopy(kept.state_dict()), -1.0
+    config = resolved(config, split.training.shape[0])
+    data = data_fingerprint(split.training, split.validation.fold_in, split.validation.withheld)
+    state, keeper = _begin(split.training, config, checkpoints, data)
     interrupted = False
     try:
-        for number in range(1, config.epochs + 1):
-            loss = _train_epoch(network, optimizer, split.training, groups, config, number, generator)
-            validation = evaluate(kept, split.validation)
-            is_best = validation.mean("ndcg@100") > best
-            if is_best:
-                best_state, best = copy.deepcopy(kept.state_dict()), validation.mean("ndcg@100")
-            history.append(Epoch(number, loss, validation, is_best))
+        while len(state.epochs) < config.epochs and len(state.epochs) - state.best_epoch < config.patience:
+            done = _one_pass(state, split.training, config, keeper)
+            epoch = state.add(done, evaluate(state.kept, split.validation))
             if on_epoch is not None:
-                on_epoch(history[-1])
-            if number - best_epoch(history) >= config.patience:
-                break
+                on_epoch(epoch)
+            _refuse_divergence(state.epochs, config)
+        keeper.keep(*state.to_checkpoint())
     except KeyboardInterrupt:
-        if not history:
+        if not state.epochs:
             raise
         interrupted = True
-    network.load_state_dict(best_state)
-    return Trained(network, config, best_epoch(history), tuple(history), interrupted)
+    state.network.load_state_dict(state.best)
+    return Trained(state.network, config, state.best_epoch, tuple(state.epochs), interrupted)
+
+
+def refit(
+    training: sparse.csr_matrix,
+    config: TrainingConfig,
+    epochs: int,
+    on_pass: Callable[[Pass], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> MacridVAE:
+    """Train for so many epochs without looking at anything else, for a network that is served after the evaluation of another.
+
+    Args:
+        training: (U, M) of all users.
+        config: of the network that was evaluated, its batch size included.
+        epochs: the number of its best one.
+        on_pass: called after every epoch, for progress.
+        checkpoints: see `train`.
+
+    Raises:
+        TrainingError, CheckpointError: see `train`.
+    """
+    config = dataclasses.replace(resolved(config, training.shape[0]), epochs=epochs)
+    state, keeper = _begin(training, config, checkpoints, data_fingerprint(training))
+    while state.passes < epochs:
+        done = _one_pass(state, training, config, keeper)
+        if on_pass is not None:
+            on_pass(done)
+    keeper.keep(*state.to_checkpoint())
+    return state.kept
+
+
+def resolved(config: TrainingConfig, users: int) -> TrainingConfig:
+    """The configuration with the batch size said."""
+    return dataclasses.replace(config, batch_size=config.batch_size or default_batch_size(users))
 
 
 def default_batch_size(users: int) -> int:
@@ -128,43 +151,70 @@ def default_batch_size(users: int) -> int:
     return min(500, max(20, users // 8))
 
 
-def best_epoch(history: list[Epoch]) -> int:
-    """Number of the last epoch that was the best so far."""
-    return max(epoch.number for epoch in history if epoch.is_best)
+def _begin(
+    training: sparse.csr_matrix, config: TrainingConfig, checkpoints: Checkpoints | None, data: str
+) -> tuple[TrainingState, Keeper]:
+    """The state to go on from: a new one, or that of a checkpoint."""
+    settings = {**dataclasses.asdict(config), "data": data}
+    keeper = Keeper(checkpoints, {name: value for name, value in settings.items() if name not in FREE_TO_CHANGE})
+    found = keeper.found()
+    generator = torch.Generator().manual_seed(config.seed)
+    network = MacridVAE(training.shape[1], config.network, generator)
+    groups = None
+    if found is None and config.initialisation == "co_clicks":
+        groups = start_from_co_clicks(network, training, generator)
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    state = TrainingState.start(network, optimizer, config.averaging, generator, groups)
+    if found is not None:
+        state.from_checkpoint(*found)
+    return state, keeper
 
 
-def _train_epoch(
-    network: MacridVAE,
-    optimizer: torch.optim.Optimizer,
-    training: sparse.csr_matrix,
-    groups: torch.Tensor | None,
-    config: TrainingConfig,
-    number: int,
-    generator: torch.Generator,
-) -> float:
-    """One pass over the users in random order; returns the mean loss per user."""
+def _one_pass(state: TrainingState, training: sparse.csr_matrix, config: TrainingConfig, keeper: Keeper) -> Pass:
+    """Go over the users once in random order, or over the rest of them where a checkpoint left off."""
     assert config.batch_size is not None
-    batches_per_epoch = -(-training.shape[0] // config.batch_size)
-    total = 0.0
-    for step, batch in enumerate(_batches(training, config.batch_size, generator)):
-        updates = (number - 1) * batches_per_epoch + step
-        beta = annealed_beta(config.beta, updates, config.anneal_epochs * batches_per_epoch)
-        optimizer.zero_grad(set_to_none=True)
-        loss = training_loss(network, batch, beta, generator).total
-        if groups is not None and config.anchor:
-            loss = loss + config.anchor * anchoring(network, groups) / training.shape[0]
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {loss.item()} in epoch {number}, update {updates + 1}; "
-                f"try a learning rate below {config.learning_rate}, or a higher temperature than {config.network.temperature}"
-            )
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total += loss.item() * batch.users
-    return total / float(training.shape[0])
+    rows = state.begin_pass(training.shape[0]).numpy()
+    per_pass = -(-len(rows) // config.batch_size)
+    while state.step < per_pass:
+        began = time.perf_counter()
+        at = state.step * config.batch_size
+        batch = Histories.from_matrix(training[rows[at : at + config.batch_size]])
+        state.total += _update(state, batch, config, per_pass, len(rows)) * batch.users
+        state.step += 1
+        state.seconds += time.perf_counter() - began
+        if keeper.due():
+            keeper.keep(*state.to_checkpoint())
+    return state.end_pass(of=config.epochs)
 
 
-def _batches(training: sparse.csr_matrix, size: int, generator: torch.Generator) -> Iterator[Histories]:
-    order = torch.randperm(training.shape[0], generator=generator).numpy()
-    for at in range(0, len(order), size):
-        yield Histories.from_matrix(training[order[at : at + size]])
+def _update(state: TrainingState, batch: Histories, config: TrainingConfig, per_pass: int, users: int) -> float:
+    """One step of Adam on a batch; returns the mean loss per user."""
+    updates = state.passes * per_pass + state.step
+    beta = annealed_beta(config.beta, updates, config.anneal_epochs * per_pass)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss = training_loss(state.network, batch, beta, state.generator).total
+    if state.groups is not None and config.anchor:
+        loss = loss + config.anchor * anchoring(state.network, state.groups) / users
+    if not torch.isfinite(loss):
+        raise TrainingError(
+            f"the loss became {loss.item()} in epoch {state.passes + 1}, update {updates + 1}; {_advice(config)}"
+        )
+    loss.backward()  # type: ignore[no-untyped-call]
+    state.optimizer.step()
+    state.averaged.update_parameters(state.network)
+    return loss.item()
+
+
+def _refuse_divergence(epochs: list[Epoch], config: TrainingConfig) -> None:
+    lowest = min(epochs, key=lambda epoch: epoch.loss)
+    if epochs[-1].loss > DIVERGED * abs(lowest.loss):
+        raise TrainingError(
+            f"the loss rose from {lowest.loss:.4g} in epoch {lowest.number} to {epochs[-1].loss:.4g} in epoch "
+            f"{epochs[-1].number}: training diverges; {_advice(config)}"
+        )
+
+
+def _advice(config: TrainingConfig) -> str:
+    return (
+        f"try a learning rate below {config.learning_rate}, or a higher temperature than {config.network.temperature}"
+    )

@@ -163,6 +163,33 @@ class TestInterruption:
         assert not (tmp_path / "artifacts").exists()
 
 
+class TestLongWork:
+    def test_a_killed_training_is_resumed_and_its_figures_stand_once_in_the_log(self, small_shop, tmp_path):
+        options = [
+            str(small_shop / "clicks.csv"), "--dimensions", "8", "--epochs", "400", "--patience", "400", "--out", "bundle",
+            "--checkpoint", "state.npz", "--checkpoint-seconds", "0", "--log-json", "log.jsonl", "--refit",
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-m", "macrid.cli", "train", *options], cwd=tmp_path, stdout=subprocess.DEVNULL
+        )
+        log = tmp_path / "log.jsonl"
+        while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 2):
+            time.sleep(0.1)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        assert "add --resume" in macrid("train", *options, cwd=tmp_path, expect=2)
+        options[options.index("400")] = "4"
+        said = macrid("train", *options, "--resume", cwd=tmp_path)
+        assert "refitted on all 600 users" in said
+        records = [json.loads(line) for line in log.read_text().splitlines()]
+        epochs = [record["epoch"] for record in records if record["phase"] == "training"]
+        assert epochs == list(range(1, len(epochs) + 1))
+        assert Bundle.open(tmp_path / "bundle").manifest.fitted_on == "all_users"
+
+    def test_resuming_needs_to_know_from_where(self, small_shop, tmp_path):
+        assert "needs --checkpoint" in macrid("train", small_shop / "clicks.csv", "--resume", cwd=tmp_path, expect=2)
+
+
 class TestData:
     def test_preparing_the_demo_shop_counts_what_is_in_it(self, tmp_path):
         said = macrid("data", "prepare", "demo-shop", cwd=tmp_path)

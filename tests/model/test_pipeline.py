@@ -1,5 +1,6 @@
 """Sources, configurations and the way back from a bundle to the split it was made from."""
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from macrid.artifacts.bundle import Bundle
 from macrid.model import pipeline
+from macrid.model.checkpoint import Checkpoints
 from macrid.model.datasets.dataset import Source
 from macrid.model.errors import DataError
 
@@ -109,3 +111,40 @@ class TestMlLatestSmall:
         clicks = ml_latest_small.interactions
         assert (len(clicks.user_ids), len(clicks)) == (603, 48562)
         assert np.bincount(clicks.user_index).min() >= 5
+
+
+@pytest.fixture(scope="module")
+def refitted(small_shop, tmp_path_factory):
+    options = pipeline.SourceOptions(items=small_shop / "items.csv", name="small-shop")
+    source = pipeline.load_source(str(small_shop / "clicks.csv"), options)
+    split = pipeline.split_source(source, None, seed=1)
+    config = pipeline.training_config(source, {"epochs": 2, "batch_size": 100, "dimensions": 16, "seed": 1})
+    folder = tmp_path_factory.mktemp("refit")
+    checkpoints = Checkpoints(folder / "state.npz", every_seconds=0)
+    passes = []
+    pipeline.run(
+        source, split, config, folder / "bundle", refit_on_all=True, on_refit=passes.append, checkpoints=checkpoints
+    )
+    with contextlib.closing(Bundle.open(folder / "bundle")) as bundle:
+        yield bundle, source, passes
+
+
+class TestRefit:
+    def test_it_is_of_all_users_and_items_and_says_whose_the_figures_are(self, refitted):
+        bundle, source, passes = refitted
+        assert bundle.manifest.fitted_on == "all_users"
+        assert bundle.popularity.sum() == len(source.interactions)
+        assert bundle.manifest.items == len(source.interactions.item_ids)
+        assert len(passes) == bundle.manifest.training["best_epoch"]
+        assert "another network of the same settings" in bundle.manifest.metrics["of"]
+        assert bundle.manifest.metrics["test"]["MacridVAE"]["ndcg@100"]["mean"] > 0
+
+    def test_checkpoints_are_gone_when_the_bundle_is_there(self, refitted):
+        bundle, _, _ = refitted
+        assert [path.name for path in bundle.folder.parent.iterdir()] == ["bundle"]
+
+    def test_nobody_is_left_to_evaluate_it_on(self, refitted):
+        bundle, source, _ = refitted
+        with pytest.raises(DataError, match="refitted on all users"):
+            pipeline.evaluate_bundle(bundle)
+        assert pipeline.split_of(bundle).training.shape == (len(source.interactions.user_ids), bundle.manifest.items)

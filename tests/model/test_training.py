@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 
@@ -11,26 +10,12 @@ from macrid.model import training
 from macrid.model.baselines.popularity import Popularity
 from macrid.model.errors import TrainingError
 from macrid.model.evaluation import evaluate
-from macrid.model.interactions import from_pairs
-from macrid.model.network import NetworkConfig
-from macrid.model.splitting import strong_generalization
-
-CONFIG = training.TrainingConfig(
-    network=NetworkConfig(concepts=3, dimensions=12), epochs=15, batch_size=50, learning_rate=5e-3
-)
+from tests.support.groups import CONFIG, groups_split
 
 
 @pytest.fixture(scope="module")
 def split():
-    """300 users who click within one of three groups of 30 items."""
-    rng = np.random.default_rng(0)
-    clicks = [
-        (f"u{user}", f"i{item}")
-        for user, group in enumerate(rng.integers(3, size=300))
-        for item in rng.choice(np.arange(90)[np.arange(90) % 3 == group], size=12, replace=False)
-    ]
-    pairs = pl.DataFrame(clicks, schema=["user", "item"], orient="row")
-    return strong_generalization(from_pairs(pairs, min_user_items=5, source="groups"), held_out_users=30, seed=1)
+    return groups_split()
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +66,21 @@ class TestTraining:
         with pytest.raises(TrainingError, match=r"learning rate below 1e\+30"):
             training.train(split, dataclasses.replace(CONFIG, learning_rate=1e30))
 
+    def test_a_loss_that_grows_stops_with_advice(self, split, monkeypatch):
+        monkeypatch.setattr(training, "_update", lambda state, *_: 2.0**state.passes)
+        with pytest.raises(TrainingError, match=r"rose from 1 in epoch 1 to 4 in epoch 3: training diverges; try a"):
+            training.train(split, CONFIG)
+
     def test_by_default_an_eighth_of_the_users_makes_a_batch_within_bounds(self):
         assert [training.default_batch_size(users) for users in (10, 400, 100_000)] == [20, 50, 500]
 
     def test_random_initialisation_as_the_authors_do_is_still_there(self, split):
         paper = training.train(split, dataclasses.replace(CONFIG, initialisation="random", epochs=1))
         assert len(paper.history) == 1
+
+    def test_a_refit_is_the_same_training_without_a_look_at_validation(self, split):
+        config = dataclasses.replace(CONFIG, epochs=3, patience=3)
+        trained = training.train(split, config)
+        refitted = training.refit(split.training, config, trained.best_epoch)
+        for name, value in trained.network.state_dict().items():
+            assert torch.equal(refitted.state_dict()[name], value)
