@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from macrid.cli.app import app, console, trainer
+from macrid.cli.loading import Watching
 from macrid.cli.output import print_note
 
 data_app = typer.Typer(help="Public data sets: list them, fetch and verify them.", no_args_is_help=True)
@@ -37,7 +38,8 @@ def data_prepare(
             f"{name!r} is not known; expected one of {', '.join(pipeline.datasets.ALL)}", param_hint="NAME"
         )
     console.print(f"licence: {escape(dataset.licence)}")
-    source = dataset.load(folder)
+    with Watching() as watching:
+        source = dataset.load(folder, watching)
     clicks = source.interactions
     console.print(
         f"{name}: {len(clicks.user_ids):,} users, {len(clicks.item_ids):,} items, {len(clicks):,} clicks, "

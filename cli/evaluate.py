@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from macrid.cli.app import app, console, trainer
 from macrid.cli.compare import compare_source, whole_numbers
+from macrid.cli.loading import load_source
 from macrid.cli.options import (
     DEFAULT_STORE,
     Given,
@@ -86,7 +87,7 @@ def evaluate(
             min_rating=min_rating,
             min_user_items=min_user_items,
         )
-        source = trainer().load_source(compare, options)
+        source = load_source(compare, options)
         numbers = whole_numbers(seeds, "--seeds")
         compare_source(
             source, numbers, baselines, configs, held_out_users, out or Path("runs") / f"compare-{source.name}"
@@ -188,7 +189,7 @@ def choose_k(
         min_rating=min_rating,
         min_user_items=min_user_items,
     )
-    source = pipeline.load_source(given, options)
+    source = load_source(given, options)
     print_source(source)
     split = pipeline.split_source(source, held_out_users, seed)
     config = brief(pipeline.training_config(source, {}), split.training.shape[0], updates)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from macrid.cli.app import app, console, trainer
+from macrid.cli.loading import load_source
 from macrid.cli.options import (
     DEFAULT_STORE,
     Given,
@@ -121,7 +122,7 @@ def sweep(
         min_rating=min_rating,
         min_user_items=min_user_items,
     )
-    source = pipeline.load_source(given, options)
+    source = load_source(given, options)
     print_source(source)
     split = pipeline.split_source(source, held_out_users, seed)
     with _configurations(configurations * len(METHODS)) as (on_known, on_point):

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from macrid.artifacts.store import RECALL_FLOOR
 from macrid.cli.app import console, trainer
+from macrid.cli.loading import load_source
 from macrid.cli.output import print_source, print_table, progress
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def train_source(
     """Split, train, evaluate and write a bundle, telling the terminal how it goes."""
     work = long_work or LongWork()
     pipeline = trainer()
-    source = pipeline.load_source(given, options)
+    source = load_source(given, options)
     config = pipeline.training_config(source, settings)
     print_source(source)
     split = pipeline.split_source(source, held_out_users, config.seed)

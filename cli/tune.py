@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from macrid.cli.app import app, console, trainer
 from macrid.cli.compare import whole_numbers
+from macrid.cli.loading import load_source
 from macrid.cli.options import (
     Given,
     HeldOutUsers,
@@ -80,7 +81,7 @@ def tune(
         min_rating=min_rating,
         min_user_items=min_user_items,
     )
-    source = pipeline.load_source(given, options)
+    source = load_source(given, options)
     print_source(source)
     search = tuning.Search(
         method=model,

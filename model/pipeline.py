@@ -16,7 +16,7 @@ from macrid.model import datasets
 from macrid.model.baselines.ease import Ease
 from macrid.model.baselines.popularity import Popularity
 from macrid.model.checkpoint import Checkpoints
-from macrid.model.datasets.dataset import Source
+from macrid.model.datasets.dataset import Source, Watcher
 from macrid.model.errors import DataError
 from macrid.model.evaluation import Evaluation, Scorer, evaluate
 from macrid.model.export import Provenance, export, restore
@@ -79,7 +79,7 @@ class Outcome:
     table: Table
 
 
-def load_source(given: str, options: SourceOptions) -> Source:
+def load_source(given: str, options: SourceOptions, watcher: Watcher | None = None) -> Source:
     """A known data set by name, or a file of interactions by path.
 
     Raises:
@@ -88,7 +88,7 @@ def load_source(given: str, options: SourceOptions) -> Source:
     """
     if given in datasets.ALL:
         _refuse_without_effect(given, options, SourceOptions(folder=options.folder))
-        return datasets.ALL[given].load(options.folder)
+        return datasets.ALL[given].load(options.folder, watcher)
     path = Path(given)
     if not path.suffix and not path.is_dir():
         raise DataError(

@@ -196,7 +196,7 @@ class TestData:
         assert "demo-shop: 5,000 users, 2,000 items, 170,195 clicks" in said
 
     def test_an_unknown_name_lists_the_known_ones(self, tmp_path):
-        assert "ml-latest-small" in macrid("data", "prepare", "netflix", cwd=tmp_path, expect=2)
+        assert "ml-latest-small" in macrid("data", "prepare", "last-fm", cwd=tmp_path, expect=2)
 
 
 class TestErrors:

@@ -8,9 +8,12 @@ from macrid.model.datasets.dataset import DataSet
 from macrid.model.datasets.demo import DEMO_SHOP
 from macrid.model.datasets.goodbooks_10k import GOODBOOKS_10K
 from macrid.model.datasets.ml_1m import ML_1M
+from macrid.model.datasets.ml_20m import ML_20M
 from macrid.model.datasets.ml_100k import ML_100K
 from macrid.model.datasets.ml_latest_small import ML_LATEST_SMALL
+from macrid.model.datasets.netflix import NETFLIX
 
 ALL: dict[str, DataSet] = {
-    dataset.name: dataset for dataset in (DEMO_SHOP, ML_LATEST_SMALL, ML_100K, ML_1M, GOODBOOKS_10K, ALISHOP_7C)
+    dataset.name: dataset
+    for dataset in (DEMO_SHOP, ML_LATEST_SMALL, ML_100K, ML_1M, ML_20M, NETFLIX, GOODBOOKS_10K, ALISHOP_7C)
 }

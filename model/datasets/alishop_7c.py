@@ -13,6 +13,7 @@ import polars as pl
 
 from macrid.artifacts.catalogue import Column
 from macrid.model.datasets.dataset import DataSet, Source
+from macrid.model.datasets.download import OnBytes
 from macrid.model.errors import DataError
 from macrid.model.interactions import Interactions, from_pairs
 from macrid.model.items import Items
@@ -95,7 +96,7 @@ def _goods(folder: Path) -> Items:
     )
 
 
-def prepare(folder: Path) -> NoReturn:
+def prepare(folder: Path, on_bytes: OnBytes) -> NoReturn:
     """Say what is needed: the data set has no stated licence, so it is not downloaded here."""
     raise DataError(
         f"alishop-7c is not downloaded, since no licence is stated for it; get it from the authors of "

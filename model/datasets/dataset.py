@@ -1,16 +1,12 @@
 """What a public data set is to us: a name, a home, files with checksums, and a reader."""
 
-import hashlib
 import os
-import shutil
-import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
-import httpx
-
+from macrid.model.datasets.download import OnBytes, nothing, verify
 from macrid.model.errors import DataError
 from macrid.model.interactions import Interactions
 from macrid.model.items import Items
@@ -43,6 +39,16 @@ class Source:
     training: Mapping[str, object] = field(default_factory=dict)
 
 
+class Watcher(Protocol):
+    """Somebody who looks on while a data set is fetched or generated."""
+
+    def begins(self, dataset: "DataSet", folder: Path) -> None:
+        """Called before the first byte: the place to show the licence."""
+
+    def received(self, received: int, total: int | None) -> None:
+        """So many bytes are there of so many; None where nobody knows."""
+
+
 @dataclass(frozen=True)
 class DataSet:
     """A data set known by name.
@@ -51,7 +57,7 @@ class DataSet:
         name: as given to `macrid train`.
         summary: one line for `macrid data list`.
         licence: shown before a download.
-        prepare: puts the verified files into a folder: `prepare(folder)`.
+        prepare: puts the verified files into a folder: `prepare(folder, on_bytes)`, telling of bytes as they arrive.
         read: the verified folder -> interactions and items.
         files: file name -> SHA-256 of the content that `read` was written for; None where it may vary (generated files).
         held_out_users: how many users are held out, each for validation and test, unless `read` says otherwise.
@@ -63,7 +69,7 @@ class DataSet:
     name: str
     summary: str
     licence: str
-    prepare: Callable[[Path], None]
+    prepare: Callable[[Path, OnBytes], None]
     read: Callable[[Path], Source]
     held_out_users: int
     files: Mapping[str, str | None]
@@ -86,8 +92,12 @@ class DataSet:
         layouts = [layout for layout in (self.files, self.other_files) if layout]
         return next((layout for layout in layouts if all((folder / name).is_file() for name in layout)), None)
 
-    def load(self, start: Path | None = None) -> Source:
+    def load(self, start: Path | None = None, watcher: Watcher | None = None) -> Source:
         """Find or prepare the files, verify them, and read them.
+
+        Args:
+            start: the folder they are in; None for the usual places, or to prepare them.
+            watcher: told the licence before anything is fetched, and how far it is.
 
         Raises:
             DataError: a file given by `start` is missing, or any file differs from its checksum.
@@ -98,54 +108,9 @@ class DataSet:
             raise DataError(f"{start}: {missing} not found; expected the files of {self.name}: {', '.join(self.files)}")
         if folder is None:
             folder = Path(DATA_FOLDERS[0]) / self.name
-            self.prepare(folder)
+            if watcher is not None:
+                watcher.begins(self, folder)
+            self.prepare(folder, nothing if watcher is None else watcher.received)
         verify(folder, self._layout(folder) or self.files)
         source = self.read(folder)
         return replace(source, held_out_users=source.held_out_users or self.held_out_users, training=self.training)
-
-
-def verify(folder: Path, files: Mapping[str, str | None]) -> None:
-    """Compare every file that has a SHA-256 with it.
-
-    Raises:
-        DataError: one differs.
-    """
-    for name, expected in files.items():
-        if expected is None:
-            continue
-        with (folder / name).open("rb") as stream:
-            actual = hashlib.file_digest(stream, "sha256").hexdigest()
-        if actual != expected:
-            raise DataError(
-                f"{folder / name}: SHA-256 is {actual}, expected {expected}; remove the file and prepare the data set again"
-            )
-
-
-def download_zip(url: str, folder: Path, files: Mapping[str, str | None]) -> None:
-    """Fetch an archive, take the named files out of it, verify them, and only then put them into `folder`.
-
-    Raises:
-        DataError: the address does not answer, or the archive is not what was expected.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-        beside = Path(name)
-        archive = beside / "archive.zip"
-        try:
-            with httpx.stream("GET", url, follow_redirects=True, timeout=30) as answer, archive.open("wb") as out:
-                answer.raise_for_status()
-                for chunk in answer.iter_bytes():
-                    out.write(chunk)
-            with zipfile.ZipFile(archive) as opened:
-                members = {Path(member).name: member for member in opened.namelist()}
-                for wanted in files:
-                    with opened.open(members[wanted]) as stream, (beside / wanted).open("wb") as out:
-                        shutil.copyfileobj(stream, out)
-        except (httpx.HTTPError, zipfile.BadZipFile, KeyError, OSError) as error:
-            raise DataError(
-                f"{url}: could not be downloaded ({error!r}); if you have the files, name their folder with --from FOLDER"
-            ) from error
-        verify(beside, files)
-        folder.mkdir(parents=True, exist_ok=True)
-        for wanted in files:
-            (beside / wanted).replace(folder / wanted)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from macrid.model import demo_shop
 from macrid.model.datasets.dataset import DataSet, Source
+from macrid.model.datasets.download import OnBytes
 from macrid.model.errors import DataError
 from macrid.model.interactions import read_interactions
 from macrid.model.items import read_items
@@ -11,7 +12,7 @@ from macrid.model.items import read_items
 SEED = 0
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, on_bytes: OnBytes) -> None:
     """Generate the shop and write its clicks, items and pictures."""
     if folder.exists():
         raise DataError(f"{folder}: is there but does not hold a whole shop; remove it, and it will be generated again")

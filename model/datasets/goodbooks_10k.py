@@ -7,6 +7,7 @@ import polars as pl
 
 from macrid.artifacts.catalogue import Column
 from macrid.model.datasets.dataset import DataSet, Source
+from macrid.model.datasets.download import OnBytes
 from macrid.model.errors import DataError
 from macrid.model.interactions import ColumnNames, read_interactions
 from macrid.model.items import Items
@@ -66,7 +67,7 @@ def _tags(folder: Path) -> dict[str, str]:
     return dict(per_book.iter_rows())
 
 
-def prepare(folder: Path) -> NoReturn:
+def prepare(folder: Path, on_bytes: OnBytes) -> NoReturn:
     """Say where to get the files: what is published there today is another edition, whose checksums would not fit."""
     raise DataError(
         f"goodbooks-10k is not downloaded; get {', '.join(FILES)} from {HOME} and name their folder with --from FOLDER"

@@ -10,12 +10,14 @@ from pathlib import Path
 import polars as pl
 
 from macrid.artifacts.catalogue import Column
-from macrid.model.datasets.dataset import DataSet, Source, download_zip
+from macrid.model.datasets.dataset import DataSet, Source
+from macrid.model.datasets.download import download_zip
 from macrid.model.errors import DataError
 from macrid.model.interactions import Interactions, from_pairs
 from macrid.model.items import Items
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
+ARCHIVE_MD5 = "0e33842e24a9c977be4e0107933c0723"  # published beside the archive
 PUBLISHED: dict[str, str | None] = {"u.data": None, "u.item": None}  # checked by their counts
 ATOMIC: dict[str, str | None] = {
     "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
@@ -115,7 +117,7 @@ ML_100K = DataSet(
     name="ml-100k",
     summary="MovieLens of 1998, 943 users and 100,000 ratings of films; ratings of at least 4 count as clicks",
     licence="GroupLens: free for research, no redistribution, no commercial use without permission (see its README)",
-    prepare=lambda folder: download_zip(URL, folder, PUBLISHED),
+    prepare=lambda folder, on_bytes: download_zip(URL, folder, PUBLISHED, on_bytes, md5=ARCHIVE_MD5),
     read=read,
     held_out_users=94,
     files=PUBLISHED,

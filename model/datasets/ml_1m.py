@@ -6,13 +6,15 @@ from pathlib import Path
 import polars as pl
 
 from macrid.artifacts.catalogue import Column
-from macrid.model.datasets.dataset import DataSet, Source, download_zip
+from macrid.model.datasets.dataset import DataSet, Source
+from macrid.model.datasets.download import download_zip
 from macrid.model.errors import DataError
 from macrid.model.interactions import Interactions, from_pairs
 from macrid.model.items import Items
 from macrid.model.tables import read_table
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
+ARCHIVE_MD5 = "c4d9eecfca2ab87c1945afe126590906"  # published beside the archive
 FILES: dict[str, str | None] = {"movies.dat": "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9"}
 RATINGS = "ratings.dat"  # as published: UserID::MovieID::Rating::Timestamp
 POSITIVES = "positives.csv.gz"  # a reduced copy: only the pairs rated at least 4, without the stars
@@ -63,7 +65,7 @@ ML_1M = DataSet(
     name="ml-1m",
     summary="MovieLens 1M, 6,040 users and a million ratings of films; ratings of at least 4 count as clicks",
     licence="GroupLens: free for research, no redistribution, no commercial use without permission (see its README)",
-    prepare=lambda folder: download_zip(URL, folder, {**FILES, RATINGS: None}),
+    prepare=lambda folder, on_bytes: download_zip(URL, folder, {**FILES, RATINGS: None}, on_bytes, md5=ARCHIVE_MD5),
     read=read,
     held_out_users=500,
     files=FILES,

@@ -1,16 +1,15 @@
 """MovieLens ml-latest-small: 610 users, 100,836 ratings. The paper's row "ML-100k" is this data set, not the one of 1998."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from macrid.artifacts.catalogue import Column
-from macrid.model.datasets.dataset import DataSet, Source, download_zip
+from macrid.model.datasets.dataset import DataSet, Source
+from macrid.model.datasets.download import download_zip
+from macrid.model.datasets.movielens_csv import LICENCE, films
 from macrid.model.interactions import ColumnNames, read_interactions
 from macrid.model.items import Items
-from macrid.model.tables import read_table
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip"
 FILES: dict[str, str | None] = {
@@ -34,20 +33,8 @@ def read(folder: Path) -> Source:
 
 
 def _films(folder: Path) -> Items:
-    table = read_table(folder / "movies.csv")
-    titles = [title.strip() for title in table["title"]]
-    years = [re.search(r"\((\d{4})\)$", title) for title in titles]
-    genres = [None if genre == "(no genres listed)" else genre for genre in table["genres"]]
-    films = Items(
-        item_ids=tuple(table["movieId"]),
-        titles=tuple(titles),
-        images=(None,) * len(titles),
-        columns=(Column("genres", "text"), Column("year", "integer")),
-        rows=tuple((genre, int(year[1]) if year else None) for genre, year in zip(genres, years, strict=True)),
-        pictures={},
-    )
-    covers = folder / "covers.txt"
-    return replace(films, images=_posters(covers, films.item_ids)) if covers.is_file() else films
+    known, covers = films(folder), folder / "covers.txt"
+    return replace(known, images=_posters(covers, known.item_ids)) if covers.is_file() else known
 
 
 def _posters(covers: Path, item_ids: tuple[str, ...]) -> tuple[str | None, ...]:
@@ -59,8 +46,8 @@ def _posters(covers: Path, item_ids: tuple[str, ...]) -> tuple[str | None, ...]:
 ML_LATEST_SMALL = DataSet(
     name="ml-latest-small",
     summary="MovieLens, 610 users and 100,836 ratings of films; ratings of at least 4 count as clicks",
-    licence="GroupLens: free for research, no redistribution, no commercial use without permission (see its README)",
-    prepare=lambda folder: download_zip(URL, folder, FILES),
+    licence=LICENCE,
+    prepare=lambda folder, on_bytes: download_zip(URL, folder, FILES, on_bytes),
     read=read,
     held_out_users=50,
     files=FILES,

@@ -16,7 +16,7 @@ from macrid.model.errors import DataError
 class TestSources:
     def test_something_that_is_neither_a_data_set_nor_a_file_lists_the_data_sets(self):
         with pytest.raises(DataError, match="ml-latest-small"):
-            pipeline.load_source("netflix", pipeline.SourceOptions())
+            pipeline.load_source("last-fm", pipeline.SourceOptions())
 
     def test_a_name_that_no_folder_could_have_is_made_one(self, tmp_path):
         path = tmp_path / "my clicks (2).csv"

@@ -3,7 +3,7 @@
 import pytest
 
 from macrid.model import datasets, pipeline
-from macrid.model.datasets import alishop_7c, goodbooks_10k, ml_1m, ml_100k
+from macrid.model.datasets import alishop_7c, goodbooks_10k, ml_1m, ml_20m, ml_100k, netflix
 from macrid.model.errors import DataError
 
 
@@ -72,6 +72,106 @@ class TestMl100k:
         (tmp_path / "u.data").write_text("\n".join(lines[:-1]))
         with pytest.raises(DataError, match="5 ratings; expected the 1, 6 and 6"):
             ml_100k.read(tmp_path)
+
+
+class TestMl20m:
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(ml_20m, "RATINGS", 12)
+        monkeypatch.setattr(ml_20m, "FILMS", 6)
+        rows = [
+            f"{user},{film},{stars},1112486027"
+            for user in (1, 2)
+            for film, stars in enumerate((3.5, 4.0, 5.0, 4.5, 4.0, 4.0), 1)
+        ]
+        (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "\n".join(rows) + "\n")
+        films = [f'{film},"City, The {film} (1995)",Comedy|Drama' for film in range(1, 6)] + [
+            "6,Untitled,(no genres listed)"
+        ]
+        (tmp_path / "movies.csv").write_text("movieId,title,genres\n" + "\n".join(films) + "\n")
+        return tmp_path
+
+    def test_films_rated_at_least_four(self, folder):
+        source = datasets.ML_20M.load(folder)
+        assert source.interactions.user_ids == ("1", "2")
+        assert source.interactions.item_ids == ("2", "3", "4", "5", "6")
+        assert source.items.titles[0] == "City, The 2 (1995)"
+        assert source.items.rows[0] == ("Comedy|Drama", 1995)
+        assert source.items.rows[-1] == (None, None)
+        assert source.held_out_users == 10_000
+
+    def test_a_file_cut_short_is_noticed(self, folder):
+        text = (folder / "ratings.csv").read_text().splitlines()
+        (folder / "ratings.csv").write_text("\n".join(text[:-1]))
+        with pytest.raises(DataError, match="11 ratings and 6 films; expected the 12 and 6 of MovieLens 20M"):
+            ml_20m.read(folder)
+
+
+class TestNetflix:
+    """Six films; user 7 rates all of them, user 8 one, and user 7 film 2 with three stars only."""
+
+    @pytest.fixture(autouse=True)
+    def _six_films(self, monkeypatch):
+        monkeypatch.setattr(netflix, "RATINGS", 7)
+        monkeypatch.setattr(netflix, "FILMS", 6)
+
+    def lines(self, film):
+        more = "8,5,2005-09-06\n" if film == 3 else ""
+        return f"{film}:\n7,{3 if film == 2 else 4},2005-09-06\n{more}"
+
+    def titles(self):
+        return "".join(f"{film},{'NULL' if film == 6 else 2003},Amélie, Part {film}\n" for film in range(1, 7)).encode(
+            "latin-1"
+        )
+
+    def combined(self, folder):
+        (folder / "movie_titles.csv").write_bytes(self.titles())
+        for part, films in enumerate(((1, 2), (3,), (4, 5), (6,)), 1):
+            (folder / f"combined_data_{part}.txt").write_text("".join(map(self.lines, films)))
+
+    def given(self, folder):
+        (folder / "movie_titles.txt").write_bytes(self.titles())
+        (folder / "training_set").mkdir()
+        for film in range(1, 7):
+            (folder / "training_set" / f"mv_{film:07}.txt").write_text(self.lines(film))
+
+    @pytest.mark.parametrize("layout", ["combined", "given"])
+    @pytest.mark.parametrize("rows_at_once", [1, 2, 1_000])
+    def test_films_rated_at_least_four_whatever_the_batches(self, tmp_path, monkeypatch, layout, rows_at_once):
+        monkeypatch.setattr(netflix, "ROWS_AT_ONCE", rows_at_once)
+        getattr(self, layout)(tmp_path)
+        source = datasets.NETFLIX.load(tmp_path)
+        assert source.interactions.user_ids == ("7",)
+        assert source.interactions.item_ids == ("1", "3", "4", "5", "6")
+        assert source.items.titles[0] == "Amélie, Part 1"
+        assert source.items.rows[0] == (2003,)
+        assert source.items.rows[-1] == (None,)
+        assert source.held_out_users == 40_000
+
+    def test_a_part_that_is_missing_is_named(self, tmp_path):
+        self.combined(tmp_path)
+        (tmp_path / "combined_data_3.txt").unlink()
+        with pytest.raises(DataError, match=r"combined_data_3\.txt not found"):
+            datasets.NETFLIX.load(tmp_path)
+
+    def test_ratings_that_are_missing_are_noticed(self, tmp_path):
+        self.given(tmp_path)
+        (tmp_path / "training_set" / "mv_0000002.txt").unlink()
+        with pytest.raises(DataError, match="6 ratings and 6 films; expected the 7 and 6 of the Netflix Prize"):
+            netflix.read(tmp_path)
+
+    @pytest.mark.parametrize("line", ["7,four,2005-09-06", "ann,4,2005-09-06", "7"])
+    def test_a_line_that_is_none_is_shown(self, tmp_path, line):
+        self.combined(tmp_path)
+        with (tmp_path / "combined_data_2.txt").open("a") as out:
+            out.write(line + "\n")
+        with pytest.raises(DataError, match=f"a line beginning with '{line.split(',')[0]}' is neither a film"):
+            netflix.read(tmp_path)
+
+    def test_it_is_not_downloaded_and_says_why(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(DataError, match=r"its owner offers it no longer.*--from FOLDER"):
+            datasets.NETFLIX.load()
 
 
 class TestGoodbooks:
