@@ -86,3 +86,9 @@ Refit = Annotated[
         help="After the evaluation train on all users; the bundle is of that network.",
     ),
 ]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="TOML file of settings; default MACRID_CONFIG.", dir_okay=False)
+]
+SettingOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting; may stand several times.")
+]

@@ -1,16 +1,14 @@
 """`macrid serve` and `demo`."""
 
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from macrid.cli.app import app, console, trainer
-from macrid.cli.options import (
-    DEFAULT_STORE,
-    StoreOption,
-)
+from macrid.cli.options import DEFAULT_STORE, ConfigOption, SettingOption, StoreOption
 from macrid.cli.steps import publish_bundle, train_source
 
 
@@ -25,21 +23,23 @@ def serve(
         int | None,
         typer.Option(min=0, max=65535, help="Port to listen on, 0 for any free one; default MACRID_PORT or 8000."),
     ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve; default MACRID_WORKERS or 1.")] = None,
+    keys_file: Annotated[
+        Path | None, typer.Option("--keys", help="File of API keys, see `macrid key`; default MACRID_KEYS_FILE.")
+    ] = None,
+    config: ConfigOption = None,
+    setting: SettingOption = None,
 ) -> None:
-    """Serve the API and the page from the store's current version; every setting is also an environment variable MACRID_…."""
-    from pydantic import ValidationError
+    """Serve the API and the page from the store's current version.
 
+    Every setting is a flag here (--set NAME=VALUE where it has none of its own), an environment variable MACRID_NAME, or a line
+    of a TOML file; the first of these that has it wins. docs/operations.md lists them.
+    """
     from macrid.service.server import serve as run_server
-    from macrid.service.settings import Settings
+    from macrid.service.settings import load_settings
 
-    given = {name: value for name, value in {"store": store, "host": host, "port": port}.items() if value is not None}
-    try:
-        settings = Settings(**given)  # type: ignore[arg-type]
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = f"MACRID_{str(first['loc'][0]).upper()}"
-        raise typer.BadParameter(f"{first['input']!r}: {first['msg']}", param_hint=name) from error
-    run_server(settings)
+    flags = {"store": store, "host": host, "port": port, "workers": workers, "keys_file": keys_file}
+    run_server(load_settings(config, **flags, **settings_given(setting, taken=flags)))
 
 
 @app.command()
@@ -56,6 +56,21 @@ def demo(
     if not no_serve:
         _print_invitation(store, f"http://{host}:{port}")
         serve(store, host, port)
+
+
+def settings_given(given: list[str] | None, taken: Iterable[str] = ()) -> dict[str, object]:
+    """Read `--set NAME=VALUE`; of a list, the values stand between commas."""
+    from macrid.service.settings import Settings
+
+    found: dict[str, object] = {}
+    for entry in given or []:
+        name, equals, value = entry.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name not in Settings.model_fields or name in taken:
+            free = ", ".join(name for name in Settings.model_fields if name not in taken)
+            raise typer.BadParameter(f"{entry!r}, expected NAME=VALUE with one of {free}", param_hint="--set")
+        found[name] = [part.strip() for part in value.split(",") if part.strip()] if name == "cors_origins" else value
+    return found
 
 
 def _check_port(host: str, port: int) -> None:

@@ -30,7 +30,7 @@ def picture_address(item_id: str) -> str:
     return f"/items/{quote_item_id(item_id)}/picture"
 
 
-def decoded_item_id(
+async def decoded_item_id(
     item_id: Annotated[
         str,
         Path(

@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from macrid.service.errors import InvalidError, MediaTypeError, TooLargeError
+from macrid.service.admission import admitted, in_time
+from macrid.service.errors import InvalidError, MediaTypeError, SlowBodyError, TooLargeError
 
 
 class JsonRoute(APIRoute):
@@ -18,9 +19,10 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def read_then_handle(request: Request) -> Response:
-            body = JsonBody(request.scope, request.receive)
-            await body.read(limit=request.app.state.settings.max_body_bytes)
-            return await handle(body)
+            body, settings = JsonBody(request.scope, request.receive), request.app.state.settings
+            if not await in_time(settings.time_limit, body.read(limit=settings.max_body_bytes)):
+                raise SlowBodyError(settings.time_limit)
+            return await admitted(body, handle)  # not before the body is there: a slow client must not hold a place
 
         return read_then_handle
 

@@ -19,7 +19,7 @@ class NotModified(Exception):  # noqa: N818 - an answer, not an error
         self.headers = headers
 
 
-def answer_unless_known(request: Request, response: Response, recommender: CurrentRecommender) -> None:
+async def answer_unless_known(request: Request, response: Response, recommender: CurrentRecommender) -> None:
     """Set the ETag of an answer, or stop here when the client's copy carries it (a FastAPI dependency)."""
     # The address is part of the tag, so that only an answer that was given for an address is answered with 304 there.
     address = f"{request.scope['path']}?{request.url.query}"

@@ -1,4 +1,7 @@
-"""The recommender a request is answered by: taken once at its beginning, kept to its end (FastAPI dependencies)."""
+"""The recommender a request is answered by: taken once at its beginning, kept to its end (FastAPI dependencies).
+
+They are `async` because FastAPI hands plain functions to a thread, which costs more than they do.
+"""
 
 from typing import Annotated
 
@@ -8,15 +11,16 @@ from macrid.service.recommender import Recommender
 from macrid.service.reload import Reloader
 
 
-def reloader_of(request: Request) -> Reloader:
+async def reloader_of(request: Request) -> Reloader:
     """Return the app's reloader."""
     reloader: Reloader = request.app.state.reloader
     return reloader
 
 
-def current_recommender(request: Request) -> Recommender:
+async def current_recommender(request: Request) -> Recommender:
     """Return the recommender that serves now; FastAPI asks once per request, so a swap cannot split an answer."""
-    recommender = reloader_of(request).current()
+    reloader: Reloader = request.app.state.reloader
+    recommender = reloader.current()
     request.state.model_version = recommender.version  # for a problem document, should it come to that
     return recommender
 

@@ -30,16 +30,29 @@ TAGS = [
     {"name": "Operations", "description": "Health, readiness and versions."},
 ]
 
+# A server without keys asks for neither.
+SECURITY_SCHEMES = {
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "A key made with `macrid key create`."},
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key in another place."},
+}
+FOR_EVERYBODY = frozenset({"/", "/healthz", "/readyz"})  # no key is asked for there
+
 Responses = dict[int | str, dict[str, Any]]
 
 # Errors that operations share: status, name in the document, meaning.
 SHARED = {
+    401: ("Unauthorized", "This server asks for a key, and none that it knows was sent."),
+    403: ("Forbidden", "The key is not for this."),
     404: ("NotFound", "There is no such item, concept, dimension, picture or map."),
+    408: ("SlowBody", "The body did not arrive in time."),
     409: ("OtherModel", "The request was made for a `model_version` that is not served."),
     413: ("TooLarge", "The body, the history or the list of excluded items is larger than this server accepts."),
     415: ("NotJson", "The body is not declared as JSON."),
     422: ("Invalid", "The request is malformed; `errors` names the fields."),
-    503: ("NotReady", "No model is loaded."),
+    503: (
+        "Unavailable",
+        "No model is loaded, or more is asked than can be answered now; `Retry-After` says when to ask again.",
+    ),
 }
 
 
@@ -51,6 +64,11 @@ def problems(*statuses: int) -> Responses:
 def not_modified() -> Responses:
     """Document the answer to a client that holds the current one already."""
     return {304: {"description": "The copy whose ETag was sent in `If-None-Match` is still right."}}
+
+
+def metrics_content() -> Responses:
+    """Document an answer in the text format of Prometheus."""
+    return {200: {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
 def picture_content() -> Responses:
@@ -69,14 +87,26 @@ def document(app: FastAPI) -> dict[str, Any]:
             tags=TAGS,
             license_info={"name": "MIT", "identifier": "MIT"},
         )
-        for operations in schema["paths"].values():
+        for path, operations in schema["paths"].items():
             for operation in operations.values():
+                describe_access(path, operation)
                 share_errors(operation["responses"])
+        schema["components"]["securitySchemes"] = SECURITY_SCHEMES
         schema["components"]["responses"] = {name: error_response(meaning) for name, meaning in SHARED.values()}
         remove_titles(schema["paths"])
         remove_titles(schema["components"])
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def describe_access(path: str, operation: dict[str, Any]) -> None:
+    """Add what every operation has in common: it may ask for a key, be too busy, or wait in vain for a body."""
+    if path not in FOR_EVERYBODY:
+        operation["security"] = [{}, *({name: []} for name in SECURITY_SCHEMES)]  # {}: a server without keys
+        operation["responses"].setdefault(str(401), {})
+    if "requestBody" in operation:
+        operation["responses"].setdefault(str(408), {})
+    operation["responses"] = dict(sorted(operation["responses"].items()))
 
 
 def share_errors(responses: dict[str, Any]) -> None:

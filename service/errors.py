@@ -11,7 +11,12 @@
     ├── TooLargeError         413   the request is larger than the settings allow
     ├── MediaTypeError        415   the body is not declared as JSON
     ├── InvalidError          422   the request is malformed; names the field
+    ├── UnauthorizedError     401   no key was sent, or one that is not known
+    ├── ForbiddenError        403   the key is known, and not for this
+    ├── SlowBodyError         408   the body did not arrive in time
+    ├── BusyError             503   more is asked than this server can answer now
     └── NotReadyError         503   no model is loaded
+    SettingError                    the server cannot start like this; for whoever starts it
 
 Messages name the thing, the value and what was expected. They never repeat a history.
 """
@@ -139,12 +144,55 @@ class InvalidError(ServiceError):
         self.message = message
 
 
+class UnauthorizedError(ServiceError):
+    """No key was sent, or one that is not known."""
+
+    status = 401
+    kind = "unauthorized"
+    title = "A key is needed"
+
+    def __init__(self, sent: bool) -> None:
+        problem = "the key that was sent is not known here" if sent else "this server asks for a key, and none was sent"
+        super().__init__(f"{problem}; send one as `Authorization: Bearer …` or as `X-API-Key: …`")
+
+
+class ForbiddenError(ServiceError):
+    """The key is known, and not for this; or it is for nobody."""
+
+    status = 403
+    kind = "forbidden"
+    title = "Not with this key"
+
+
+class SlowBodyError(ServiceError):
+    """The body did not arrive in time."""
+
+    status = 408
+    kind = "slow-body"
+    title = "Request timeout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the body did not arrive within the {seconds:g} s that this server waits for it")
+
+
+class BusyError(ServiceError):
+    """More is asked than this server can answer now; asking again in a moment may help."""
+
+    status = 503
+    kind = "busy"
+    title = "Busy"
+
+
 class NotReadyError(ServiceError):
     """No model is loaded."""
 
     status = 503
     kind = "not-ready"
     title = "Not ready"
+
+
+class SettingError(Exception):
+    """The server cannot start with these settings; names the setting, the value and what was expected."""
 
 
 def shortened(text: str, length: int = 80) -> str:

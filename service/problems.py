@@ -1,5 +1,6 @@
 """Every error as `application/problem+json` (RFC 9457): ours, FastAPI's, and those nobody foresaw."""
 
+import traceback
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, cast
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from macrid.service.errors import InvalidError, Place, ServiceError
+from macrid.service.errors import BusyError, InvalidError, NotReadyError, Place, ServiceError, UnauthorizedError
 from macrid.service.schemas import FieldError, Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -33,7 +34,14 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def on_service_error(request: Request, error: Exception) -> Response:
     """Answer one of our own errors."""
-    error = cast(ServiceError, error)
+    return answer_service_error(cast(ServiceError, error), getattr(request.state, "model_version", None))
+
+
+RETRY_AFTER = {BusyError.kind: "1", NotReadyError.kind: "2"}  # seconds
+
+
+def answer_service_error(error: ServiceError, model_version: str | None = None) -> Response:
+    """Return the answer to one of our own errors."""
     errors = None
     if isinstance(error, InvalidError):
         errors = [FieldError(place=error.place, field=error.field, message=error.message)]
@@ -43,9 +51,12 @@ async def on_service_error(request: Request, error: Exception) -> Response:
         status=error.status,
         detail=str(error),
         errors=errors,
-        model_version=getattr(request.state, "model_version", None),
+        model_version=model_version,
     )
-    return problem_response(problem, headers={"Retry-After": "2"} if error.status == 503 else None)
+    headers = {"Retry-After": RETRY_AFTER[error.kind]} if error.kind in RETRY_AFTER else {}
+    if error.status == UnauthorizedError.status:
+        headers["WWW-Authenticate"] = 'Bearer realm="macrid"'
+    return problem_response(problem, headers=headers)
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
@@ -103,7 +114,10 @@ def field_name(location: Sequence[str | int]) -> str:
 
 
 class UnforeseenErrors:
-    """ASGI middleware: an exception nobody foresaw is logged with its trace, and answered without."""
+    """ASGI middleware: an exception nobody foresaw is logged with the places it came by, and answered without.
+
+    Its message is not logged: `KeyError('bag-0001')` is a piece of somebody's history.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -120,10 +134,12 @@ class UnforeseenErrors:
 
         try:
             await self._app(scope, receive, watch)
-        except Exception:
-            if scope["type"] != "http" or started:
+        except Exception as error:
+            if scope["type"] != "http":
                 raise
-            self._log.exception("unforeseen error", method=scope["method"], path=scope["path"])
+            self._log.error("unforeseen error", kind=type(error).__qualname__, places=places(error))
+            if started:  # the connection ends here; the server below would log the message
+                raise ConnectionAbortedError("the answer broke off") from None
             problem = Problem(
                 type="about:blank",
                 title=HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
@@ -131,3 +147,10 @@ class UnforeseenErrors:
                 detail="something went wrong on the server; its log says what",
             )
             await problem_response(problem)(scope, receive, send)
+
+
+def places(error: BaseException) -> list[str]:
+    """Return where an exception came by, outermost first, as file:line function; its causes' places behind its own."""
+    found = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    cause = error.__cause__ or error.__context__
+    return found if cause is None else [*found, f"from {type(cause).__qualname__}", *places(cause)]

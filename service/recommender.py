@@ -89,8 +89,6 @@ from macrid.service.walk import Walk, walk
 from macrid.service.why import whys
 
 TOP_DIMENSIONS = 10
-# M · K that one core scores in two to four milliseconds at d = 100: 20,000 items of 7 concepts.
-SCORES_AT_ONCE = 150_000
 
 
 @dataclass(frozen=True)
@@ -134,12 +132,6 @@ class Recommender:
     def version(self) -> str:
         """The model version that every answer carries."""
         return self.model.version
-
-    @property
-    def answers_at_once(self) -> bool:
-        """Whether a recommendation without a filter takes so little time that nobody minds waiting for it."""
-        items, concepts, _ = self.model.shape
-        return items * concepts <= SCORES_AT_ONCE
 
     # About a user
 

@@ -3,15 +3,20 @@
 A version that cannot be served is refused with a reason, which the log and `/readyz` show, and the old one serves on.
 """
 
+import contextlib
 import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
 from macrid.artifacts.errors import ArtifactError
 from macrid.artifacts.store import Pointer, Store
-from macrid.service.errors import NotReadyError
+from macrid.service.errors import NotReadyError, ServiceError
 from macrid.service.loaded_model import LoadedModel, RankerChoice
+from macrid.service.metrics import Metrics
 from macrid.service.recommender import Limits, Recommender
 from macrid.service.schemas import EncodeRequest, ItemsQuery, RecommendRequest, RefusedVersion, WalkQuery
 
@@ -35,7 +40,15 @@ class Refusal:
 class Reloader:
     """Holds the recommender that serves, and replaces it when the store's current version changes."""
 
-    def __init__(self, store: Store, limits: Limits, ranker: RankerChoice, interval: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        ranker: RankerChoice,
+        interval: float,
+        metrics: Metrics | None = None,
+        sample: Callable[[], Sequence[RecommendRequest]] = tuple,
+    ) -> None:
         """Name the store and how to serve from it; nothing is opened yet.
 
         Args:
@@ -43,7 +56,12 @@ class Reloader:
             limits: of every request.
             ranker: how items are ranked.
             interval: seconds between two looks at the store.
+            metrics: where versions met are counted.
+            sample: requests to warm a model up with, such as were answered lately.
         """
+        self._metrics = metrics or Metrics()
+        self._sample = sample
+        self._looking = threading.Lock()  # the watcher and `POST /admin/reload`
         self._store = store
         self._limits = limits
         self._ranker: RankerChoice = ranker
@@ -84,8 +102,19 @@ class Reloader:
         """Stop watching."""
         self._stopping.set()
 
-    def look(self) -> None:
-        """Look at the store once, and swap if its current version is another one that can be served."""
+    def look(self, *, again: bool = False) -> None:
+        """Look at the store once, and swap if its current version is another one that can be served.
+
+        Args:
+            again: also try a version that was refused already.
+        """
+        with self._looking:
+            if again:
+                self._refusal = None
+            self._look()
+            self._metrics.refused.set(self._refusal is not None)
+
+    def _look(self) -> None:
         pointer = None
         try:
             pointer = self._store.pointer()
@@ -100,22 +129,42 @@ class Reloader:
 
     def _swap(self, pointer: Pointer) -> None:
         """Open, verify and warm up the current version, then let it serve."""
+        began = time.monotonic()
         bundle = self._store.open_current()
         try:
             recommender = Recommender(LoadedModel.prepare(bundle, self._ranker), self._limits)
-            warm_up(recommender)
+            warm_up(recommender, self._sample())
         except BaseException:
             bundle.close()
             raise
         previous, self._serving = self._serving, recommender  # the swap: one reference, atomic
         self._served, self._refusal = pointer, None
-        self._log.info("serving", model_version=recommender.version, instead_of=previous.version if previous else None)
+        seconds = time.monotonic() - began
+        self._log.info(
+            "serving",
+            model_version=recommender.version,
+            instead_of=previous.version if previous else None,
+            seconds=round(seconds, 3),
+        )
+        self._count_served(recommender, previous, seconds)
+
+    def _count_served(self, recommender: Recommender, previous: Recommender | None, seconds: float) -> None:
+        if previous is not None:
+            self._metrics.model_workers.labels(previous.version).set(0)
+        self._metrics.model_workers.labels(recommender.version).set(1)
+        self._metrics.model_loaded.set(time.time())
+        with contextlib.suppress(ValueError):  # the manifest holds text
+            created = datetime.fromisoformat(recommender.model.bundle.manifest.created_at)
+            self._metrics.model_created.set(created.timestamp())
+        self._metrics.reloads.labels("served").inc()
+        self._metrics.reload_seconds.observe(seconds)
 
     def _refuse(self, pointer: Pointer | None, reason: str) -> None:
         refusal = Refusal(pointer, reason)
         if refusal != self._refusal:  # once per reason, not once per look
             version = pointer.model_version if pointer else None
             serving = self._serving.version if self._serving else None
+            self._metrics.reloads.labels("refused").inc()
             self._log.error("refused", model_version=version, reason=reason, still_serving=serving)
         self._refusal = refusal
 
@@ -134,8 +183,13 @@ def same_bundle(pointer: Pointer, other: Pointer | None) -> bool:
     return other is not None and pointer.manifest_sha256 == other.manifest_sha256
 
 
-def warm_up(recommender: Recommender) -> None:
-    """Ask every kind of question once, so that pages are mapped and a bundle that opens but cannot answer is refused."""
+def warm_up(recommender: Recommender, sample: Sequence[RecommendRequest] = ()) -> None:
+    """Ask every kind of question once, so that pages are mapped and a bundle that opens but cannot answer is refused.
+
+    Args:
+        recommender: the one that is to serve.
+        sample: requests that were answered lately; what they name may be unknown now, which is no fault of the model's.
+    """
     popular = recommender.search(ItemsQuery(limit=WARM_UP_HISTORY)).items
     history = [item.item_id for item in popular]
     recommender.encode(EncodeRequest(history=history).history)
@@ -143,3 +197,6 @@ def warm_up(recommender: Recommender) -> None:
     recommender.walk_from_item(history[0], WalkQuery(dim=0, steps=2))
     for concept in recommender.concepts().concepts:
         recommender.concept(concept.concept)
+    for request in sample:
+        with contextlib.suppress(ServiceError):
+            recommender.recommend(request)

@@ -1,36 +1,100 @@
-"""Run the server: logs, then uvicorn. What `macrid serve` calls."""
+"""Run the server: logs, then uvicorn, with as many workers as wanted. What `macrid serve` calls."""
 
+import json
 import logging
+import os
 import sys
+import tempfile
+from typing import Any
 
 import faiss
 import structlog
 import uvicorn
+from fastapi import FastAPI
 from structlog.typing import Processor
 
 from macrid.service.app import create_app
-from macrid.service.settings import Settings
+from macrid.service.errors import SettingError
+from macrid.service.keys import read_keys
+from macrid.service.metrics import WORKERS_FOLDER_VARIABLE
+from macrid.service.settings import PREFIX, Settings, load_settings, unknown_variables
+
+# A thread that computes gives way to the event loop after this; Python's own 5 ms are as long as a recommendation takes, so that
+# a health check would wait for several.
+SWITCH_INTERVAL_SECONDS = 0.0005
 
 
 def serve(settings: Settings | None = None) -> None:
-    """Serve until interrupted; then finish the requests that have begun.
+    """Serve until interrupted or told to stop; then finish the requests that have begun.
 
     Args:
-        settings: defaults to the environment's.
+        settings: defaults to those of the environment.
+
+    Raises:
+        SettingError: the keys file cannot be read.
     """
-    settings = settings or Settings()
+    settings = settings or load_settings()
     configure_logs(settings)
+    warn_of(settings)
+    if settings.workers == 1:
+        prepare_process()
+        uvicorn.run(create_app(settings), **how_to_serve(settings))
+        return
+    with tempfile.TemporaryDirectory(prefix="macrid-metrics-") as folder:
+        os.environ[WORKERS_FOLDER_VARIABLE] = folder
+        hand_down(settings)
+        uvicorn.run(
+            "macrid.service.server:create_worker", factory=True, workers=settings.workers, **how_to_serve(settings)
+        )
+
+
+def how_to_serve(settings: Settings) -> dict[str, Any]:
+    """Return what uvicorn needs to know."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,  # ours, below: one format for all lines
+        "access_log": False,
+        "server_header": False,
+        "ws": "none",
+        "timeout_graceful_shutdown": settings.shutdown_grace,
+    }
+
+
+def create_worker() -> FastAPI:
+    """Return the application of one worker, a process of its own that was handed the settings in its environment."""
+    settings = load_settings()
+    configure_logs(settings)
+    prepare_process()
+    return create_app(settings)
+
+
+def prepare_process() -> None:
+    """Set what holds for a whole process that serves."""
     # One request, one core: splitting a search of a millisecond over threads costs throughput and wins nothing.
     faiss.omp_set_num_threads(1)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,  # ours, below: one format for all lines
-        access_log=False,
-        server_header=False,
-        ws="none",
-    )
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+
+
+def hand_down(settings: Settings) -> None:
+    """Put the settings into the environment, where workers look for them; they win over the file, as flags do."""
+    for name, value in settings.model_dump(mode="json", exclude_defaults=True).items():
+        os.environ[PREFIX + name.upper()] = value if isinstance(value, str) else json.dumps(value)
+
+
+def warn_of(settings: Settings) -> None:
+    """Say what will not work or is better known, before anything is served.
+
+    Raises:
+        SettingError: the keys file cannot be read, or holds no key.
+    """
+    log = structlog.get_logger("macrid.service.server")
+    for name in unknown_variables():
+        log.warning("there is no such setting", variable=name)
+    if settings.keys_file is not None and not read_keys(settings.keys_file):
+        raise SettingError(f"keys_file {settings.keys_file} holds no key, so nobody could ask; run `macrid key create`")
+    if settings.reachable_by_others and settings.keys_file is None:
+        log.warning("everybody who reaches this server may ask it", host=settings.host)
 
 
 def configure_logs(settings: Settings) -> None:

@@ -28,6 +28,9 @@ COMMANDS = (
     ["roll-back"],
     ["tune"],
     ["serve"],
+    ["key", "create"],
+    ["key", "list"],
+    ["key", "revoke"],
     ["demo"],
 )
 

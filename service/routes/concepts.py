@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from macrid.service.admission import AdmittedRoute
 from macrid.service.conditional import UnlessKnown
 from macrid.service.current import CurrentRecommender
 from macrid.service.documentation import not_modified, problems
 from macrid.service.schemas import Choices, ConceptDetail, Concepts
 
-router = APIRouter(tags=["Concepts"], responses=not_modified())
+router = APIRouter(tags=["Concepts"], route_class=AdmittedRoute, responses=not_modified())
 
 
 @router.get("/concepts", summary="List the concepts", dependencies=[UnlessKnown], responses=problems(503))

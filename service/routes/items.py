@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from macrid.service.addresses import ItemIdInPath
+from macrid.service.admission import AdmittedRoute
 from macrid.service.conditional import UnlessKnown, caching_headers, entity_tag
 from macrid.service.current import CurrentRecommender
 from macrid.service.documentation import not_modified, picture_content, problems
@@ -23,7 +24,7 @@ from macrid.service.schemas import (
     WalkQuery,
 )
 
-router = APIRouter(tags=["Items"], responses=not_modified())
+router = APIRouter(tags=["Items"], route_class=AdmittedRoute, responses=not_modified())
 
 A_PICTURE_STAYS_FRESH = "public, max-age=3600"
 

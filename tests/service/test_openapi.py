@@ -32,9 +32,9 @@ class TestOpenapiFile:
 
     def test_every_route_is_in_it(self):
         assert sorted(DOCUMENT["paths"]) == [
-            "/choices", "/concepts", "/concepts/{concept}", "/controls", "/encode", "/healthz", "/items", "/items/{item_id}",
-            "/items/{item_id}/picture", "/items/{item_id}/similar", "/items/{item_id}/walk", "/map", "/readyz",
-            "/recommend", "/version", "/walk",
+            "/admin/reload", "/choices", "/concepts", "/concepts/{concept}", "/controls", "/encode", "/healthz", "/items",
+            "/items/{item_id}", "/items/{item_id}/picture", "/items/{item_id}/similar", "/items/{item_id}/walk", "/map",
+            "/metrics", "/readyz", "/recommend", "/version", "/walk",
         ]  # fmt: skip
 
 
@@ -48,10 +48,13 @@ class TestEveryOperation:
 
     def test_documents_its_errors_as_problems(self, path, method):
         responses = DOCUMENT["paths"][path][method]["responses"]
-        expected = {"503"} if path not in ("/healthz", "/version") else set()
-        expected |= {"422"} if "parameters" in DOCUMENT["paths"][path][method] or method == "post" else set()
+        has_body = "requestBody" in DOCUMENT["paths"][path][method]
+        expected = {"503"} if path not in ("/healthz", "/metrics", "/version") else set()
+        expected |= {"401"} if path not in ("/healthz", "/readyz") else set()
+        expected |= {"422"} if "parameters" in DOCUMENT["paths"][path][method] or has_body else set()
         expected |= {"404"} if "{" in path or path in ("/walk", "/map") else set()
-        expected |= {"409", "413", "415"} if method == "post" else set()
+        expected |= {"408", "409", "413", "415"} if has_body else set()
+        expected |= {"403"} if path.startswith("/admin") else set()
         assert {status for status in responses if status >= "400"} == expected
         for status in expected:
             name = responses[status]["$ref"].removeprefix("#/components/responses/")

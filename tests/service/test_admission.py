@@ -1,0 +1,90 @@
+"""How much is computed at once, who waits, who is told to come back; and that health checks do not notice."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from macrid.service.recommender import Recommender
+from tests.service.conftest import serving
+
+BODY = {"history": ["item-9"], "n": 1}
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Recommendations do not come to an end before this is set; `.running` is how many have begun."""
+    gate, original = threading.Event(), Recommender.recommend
+    gate.running = 0
+
+    def wait(self, request):
+        gate.running += 1
+        assert gate.wait(30)
+        return original(self, request)
+
+    gate.hold = lambda: monkeypatch.setattr(Recommender, "recommend", wait)
+    yield gate
+    gate.set()
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def value(client, name):
+    lines = client.get("/metrics").text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+
+class TestABusyServer:
+    def test_some_compute_some_wait_and_the_rest_are_told_to_come_back_at_once(self, store_folder, held):
+        with serving(store_folder, threads=2, max_waiting=3) as client, ThreadPoolExecutor(8) as callers:
+            held.hold()
+            asked = [callers.submit(client.post, "/recommend", json=BODY) for _ in range(5)]
+            until(lambda: held.running == 2 and value(client, "macrid_waiting_requests") == 3)
+            began = time.monotonic()
+            refused = client.post("/recommend", json=BODY)
+            assert time.monotonic() - began < 5
+            assert refused.status_code == 503
+            assert refused.headers["retry-after"] == "1"
+            assert refused.json()["type"] == "urn:macrid:problem:busy"
+            assert value(client, 'macrid_rejected_requests_total{reason="line_full"}') == 1
+            held.set()
+            assert [answer.result().status_code for answer in asked] == [200] * 5
+            assert held.running == 5
+            assert value(client, "macrid_running_requests") == 0
+            assert client.post("/recommend", json=BODY).status_code == 200
+
+    def test_health_checks_and_metrics_do_not_wait(self, store_folder, held):
+        with serving(store_folder, threads=1, max_waiting=1) as client, ThreadPoolExecutor(2) as callers:
+            held.hold()
+            asked = [callers.submit(client.post, "/recommend", json=BODY) for _ in range(2)]
+            until(lambda: value(client, "macrid_waiting_requests") == 1)
+            for path in ("/healthz", "/readyz", "/metrics", "/version"):
+                assert client.get(path).status_code == 200
+            held.set()
+            assert [answer.result().status_code for answer in asked] == [200, 200]
+
+    def test_what_takes_too_long_is_answered_and_keeps_its_place_until_it_ends(self, store_folder, held):
+        with serving(store_folder, threads=1, max_waiting=5, time_limit=0.2) as client:
+            held.hold()
+            late = client.post("/recommend", json=BODY)
+            assert late.status_code == 503
+            assert "longer than the 0.2 s" in late.json()["detail"]
+            waited = client.get("/items")
+            assert waited.status_code == 503
+            assert "its turn did not come" in waited.json()["detail"]
+            held.set()
+            until(lambda: client.get("/items").status_code == 200)
+
+    def test_a_failure_gives_its_place_back(self, store_folder, monkeypatch):
+        with serving(store_folder, threads=1, max_waiting=0) as client:
+            with monkeypatch.context() as patch:
+                patch.setattr(Recommender, "recommend", lambda *_: 1 / 0)
+                assert client.post("/recommend", json=BODY).status_code == 500
+            assert client.post("/recommend", json={"history": 5}).status_code == 422
+            assert client.post("/recommend", json=BODY).status_code == 200
