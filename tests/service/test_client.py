@@ -352,4 +352,4 @@ class TestWhereItStands:
         monkeypatch.setattr(client_module, "Client", partial(Client, transport=InLoop(client)))
         exec(compile(example, "README.md", "exec"), {})
         expected = client.post("/recommend", json={"history": ["item-9", "item-20"], "n": 5}).json()
-        assert capsys.readouterr().out == f"{[item['title'] for item in expected['items']]}\n"
+        assert f"{[item['title'] for item in expected['items']]}\n" in capsys.readouterr().out

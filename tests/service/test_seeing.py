@@ -17,7 +17,7 @@ SECRET_ITEM = "bought-in-confidence"
 
 
 def metrics(client):
-    """{(name, *label values): value} of all that /metrics says."""
+    """{(name, *label values in the order of their names): value} of all that /metrics says."""
     families = text_string_to_metric_families(client.get("/metrics").text)
     return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
 
@@ -92,9 +92,9 @@ class TestMetrics:
         fresh.get("/nowhere/at/all")
         fresh.request("BREW", "/items")
         seen = metrics(fresh)
-        assert seen["macrid_requests_total", "/items/{item_id}", "GET", "200"] == 2
-        assert seen["macrid_requests_total", "(none)", "GET", "404"] == 1
-        assert seen["macrid_requests_total", "/items", "other", "405"] == 1
+        assert seen["macrid_requests_total", "GET", "/items/{item_id}", "200"] == 2
+        assert seen["macrid_requests_total", "GET", "(none)", "404"] == 1
+        assert seen["macrid_requests_total", "other", "/items", "405"] == 1
         assert seen["macrid_request_seconds_count", "/items/{item_id}"] == 2
 
     def test_fallbacks_unknown_ids_and_certificates_are_counted(self, fresh):
