@@ -1,4 +1,4 @@
-"""A server in processes of its own, two versions to swap between, callers that check every answer: for the benchmarks of operation."""
+"""A server in processes of its own, two versions to swap between, callers that check every answer."""
 
 import asyncio
 import os

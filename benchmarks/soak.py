@@ -44,9 +44,9 @@ async def others(address: str, until: asyncio.Event, tally: Tally) -> None:
         while not until.is_set():
             item = rng.randrange(8, 2000)
             asked = [
-                ("GET", f"/items/item-{item}", 200), ("GET", f"/items/item-{item}/walk?dim=3", 200), ("GET", "/items?q=lamps", 200),
-               
-                ("GET", "/metrics", 200), ("GET", "/readyz", 200), ("GET", "/items/nobody", 404), ("POST", "/recommend", 422),
+                ("GET", f"/items/item-{item}", 200), ("GET", f"/items/item-{item}/walk?dim=3", 200),
+                ("GET", "/items?q=lamps", 200), ("GET", "/metrics", 200), ("GET", "/readyz", 200),
+                ("GET", "/items/nobody", 404), ("POST", "/recommend", 422),
             ]  # fmt: skip
             method, path, expected = rng.choice(asked)
             try:
