@@ -100,7 +100,7 @@ def train(
         typer.Option(
             rich_help_panel="Model",
             min=0.0,
-            help="How strongly an item is held to the concept it starts in; items with many clicks can move. Default 1.",
+            help="How strongly an item is held to the concept it starts in; items with many clicks can move. Default 0.5.",
         ),
     ] = None,
     basis: Annotated[

@@ -4,7 +4,7 @@ An edge weighs n_ij · log(n_ij / e_ij), n_ij users having clicked both items an
 term of Dunning's log-likelihood ratio (1993). Information alone (PMI) would make the strongest edges those of items clicked
 once. The graph of each item's nearest neighbours is cut into parts of about equal size by METIS (Karypis and Kumar 1998), which
 finds the categories of a real shop best, and spectrally (Ng, Jordan and Weiss 2002), which allows for groups of unequal size;
-modularity decides between them. docs/decisions/0002 has the measurements.
+modularity decides between them, and how far all cuts agree says how sure the groups are. Measured in docs/decisions/0002.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pymetis
 from scipy import sparse
+from scipy.optimize import linear_sum_assignment
 from scipy.sparse import linalg
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
@@ -26,29 +27,56 @@ MAX_PAIRS = 200_000_000  # co-clicks counted: users are sampled beyond that
 WEIGHT_STEPS = 1_000  # METIS takes whole numbers: the median edge becomes so many
 
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
 
-def co_click_groups(training: sparse.csr_matrix, groups: int, seed: int) -> IntArray:
-    """Group the items by whom they are clicked together with.
+def co_click_memberships(training: sparse.csr_matrix, groups: int, seed: int) -> FloatArray:
+    """Group the items by whom they are clicked together with, and say how sure it is.
 
-    A METIS cut may end anywhere, so several are made, and the one that agrees most with the others stands against the spectral.
+    A METIS cut may end anywhere, so several are made. The one that agrees most with the others stands against the spectral one;
+    then every cut, its groups matched to the winner's, has a vote on each item, and as many votes again are spread over all
+    groups: no cut is more than a guess. Where the clicks do not say where an item belongs, cuts differ and its row is flat.
 
     Args:
         training: (U, M) implicit matrix.
-        groups: how many; fewer come out when there are fewer items.
+        groups: how many.
         seed: of the cuts, and of the sample of users.
 
     Returns:
-        (M,) int64 in [0, groups).
+        (M, groups) float64, rows sum to 1.
     """
     items = training.shape[1]
-    groups = min(groups, items)
+    if groups >= items:  # a group of its own for each
+        return _shares([np.arange(items)], groups)
     if groups == 1:
-        return np.zeros(items, dtype=np.int64)
+        return np.ones((items, 1))
     graph = co_click_graph(training, seed)
     seeds = np.random.default_rng(seed).integers(2**31, size=RUNS if items <= MANY_ITEMS else RUNS // 5)
-    equal = _most_alike([_equal_parts(graph, groups, int(one)) for one in seeds])
-    return max(equal, _spectral_parts(graph, groups, seed), key=lambda labels: modularity(graph, labels))
+    cuts = [_equal_parts(graph, groups, int(one)) for one in seeds]
+    winner = max(_most_alike(cuts), _spectral_parts(graph, groups, seed), key=lambda labels: modularity(graph, labels))
+    return _shares([winner, *(_matched(cut, winner, groups) for cut in cuts)], groups)
+
+
+def co_click_groups(training: sparse.csr_matrix, groups: int, seed: int) -> IntArray:
+    """The group that most cuts put each item in, (M,) int64; arguments as `co_click_memberships`."""
+    return np.asarray(co_click_memberships(training, groups, seed).argmax(axis=1), dtype=np.int64)
+
+
+def _matched(labels: IntArray, other: IntArray, groups: int) -> IntArray:
+    """The same groups, numbered so that as many items as possible have the number that they have in the other grouping."""
+    common = np.zeros((groups, groups))
+    np.add.at(common, (labels, other), 1)
+    mine, theirs = linear_sum_assignment(common, maximize=True)
+    number = np.empty(groups, dtype=np.int64)
+    number[mine] = theirs
+    return number[labels]
+
+
+def _shares(votes: Sequence[IntArray], groups: int) -> FloatArray:
+    counts = np.full((len(votes[0]), groups), len(votes) / groups)
+    for vote in votes:
+        counts[np.arange(len(vote)), vote] += 1
+    return counts / (2 * len(votes))
 
 
 def co_click_graph(training: sparse.csr_matrix, seed: int) -> sparse.csr_matrix:

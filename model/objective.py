@@ -59,9 +59,9 @@ def training_loss(network: MacridVAE, histories: Histories, beta: float, generat
     )
 
 
-def anchoring(network: MacridVAE, groups: Tensor) -> Tensor:
-    """−Σ_i log c_{i, g_i} for the concept g_i (M,) that each item started in: ours, not the paper's."""
-    return F.cross_entropy(network.concept_logits(network.unit_items()), groups, reduction="sum")
+def anchoring(network: MacridVAE, start: Tensor) -> Tensor:
+    """−Σ_i Σ_k start_{i,k} log c_{i,k} for the concept weights (M, K) that the items started with: ours, not the paper's."""
+    return F.cross_entropy(network.concept_logits(network.unit_items()), start, reduction="sum")
 
 
 def annealed_beta(beta: float, updates: int, anneal_updates: int) -> float:

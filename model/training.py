@@ -40,9 +40,9 @@ class TrainingConfig:
             none, as the authors do. With few users it makes the choice of the epoch less a matter of luck.
         basis: "independent" chooses the axes of the exported model after training (see basis.py), which changes no score;
             "trained" leaves them as training did.
-        anchor: how strongly an item is held to the concept it started in: the weight, per item, of the cross entropy between its
-            concept weights and that concept. Items with many clicks can still move, those with few stay where their co-clicks
-            put them. 0 for none; of no effect with a random start.
+        anchor: how strongly an item is held to the concept weights it started with: the weight, per item, of the cross entropy
+            between those and its own. Items with many clicks can still move, those with few stay where their co-clicks put
+            them. 0 for none; of no effect with a random start.
         initialisation: "co_clicks" starts concepts from the co-click graph (see initialisation.py), "random" as the authors do.
         seed: of everything random in training: the same seed gives the same network.
     """
@@ -56,7 +56,7 @@ class TrainingConfig:
     anneal_epochs: int = 5
     averaging: float = 0.98
     initialisation: Literal["co_clicks", "random"] = "co_clicks"
-    anchor: float = 1.0
+    anchor: float = 0.5
     basis: Literal["independent", "trained"] = "independent"
     seed: int = 98765
 

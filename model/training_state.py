@@ -43,7 +43,7 @@ class TrainingState:
         averaged: their exponential average.
         optimizer: with its moments.
         generator: of everything random.
-        groups: (M,) the concept each item started in; None for a random start.
+        groups: (M, K) the concept weights that items started with; None for a random start.
         epochs: finished and validated.
         best: the weights of the best of them.
         order: of the users in the pass that is under way; None between passes.

@@ -6,7 +6,14 @@ from scipy import sparse
 from sklearn.metrics import normalized_mutual_info_score
 
 from macrid.model import co_clicks
-from macrid.model.co_clicks import co_click_graph, co_click_groups, likelihood_ratio, modularity, neighbour_graph
+from macrid.model.co_clicks import (
+    co_click_graph,
+    co_click_groups,
+    co_click_memberships,
+    likelihood_ratio,
+    modularity,
+    neighbour_graph,
+)
 
 
 def planted(users=400, items=90, groups=3, seed=0, shares=None, noise=0.02):
@@ -29,6 +36,20 @@ def test_groups_of_unequal_size_are_found_too():
     found = co_click_groups(clicks, 3, seed=0)
     assert normalized_mutual_info_score(home, found) > 0.9
     assert np.bincount(found).max() > 1.25 * 400 / 3  # which parts of about equal size could not have been
+
+
+def test_where_the_clicks_allow_many_cuts_no_item_belongs_anywhere_for_sure():
+    clicks, _ = planted()
+    first = np.random.default_rng(0).integers(
+        300, size=900
+    )  # taste is a circle: everyone clicks eight neighbours on it
+    circle = np.zeros((900, 300), dtype=np.float32)
+    circle[np.arange(900)[:, None], (first[:, None] + np.arange(8)) % 300] = 1
+    sure, unsure = (co_click_memberships(matrix, 3, seed=0) for matrix in (clicks, sparse.csr_matrix(circle)))
+    np.testing.assert_allclose(sure.sum(axis=1), 1)
+    np.testing.assert_allclose(unsure.sum(axis=1), 1)
+    assert sure.max() == pytest.approx(2 / 3)  # all votes, and a third of as many again
+    assert sure.max(axis=1).mean() > unsure.max(axis=1).mean() + 0.05
 
 
 def test_the_same_seed_gives_the_same_groups():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy import sparse
 from sklearn.metrics import normalized_mutual_info_score
 
@@ -23,7 +24,9 @@ def test_a_network_starts_with_items_nearest_to_their_groups_prototype():
     generator = torch.Generator().manual_seed(0)
     network = MacridVAE(clicks.shape[1], NetworkConfig(concepts=3, dimensions=16), generator)
     scale = network.item_embeddings.norm(dim=1).detach().clone()
-    start_from_co_clicks(network, clicks, generator)
+    start = start_from_co_clicks(network, clicks, generator)
+    weights = network.concept_logits(network.unit_items()).softmax(dim=1)
+    torch.testing.assert_close(weights, start)
     assignment = network.concept_logits(network.unit_items()).argmax(dim=1).numpy()
     assert normalized_mutual_info_score(home, assignment) > 0.95
     torch.testing.assert_close(network.item_embeddings.norm(dim=1), scale)
@@ -38,12 +41,12 @@ def test_more_concepts_than_items_or_dimensions_is_no_error():
 
 def test_an_anchor_holds_the_items_to_the_concepts_they_started_in():
     clicks, home = planted(users=60)
-    groups = torch.from_numpy(np.roll(home, 1))  # a wrong start, which the clicks would leave
+    start = F.one_hot(torch.from_numpy(np.roll(home, 1))).float()  # a wrong one, which the clicks would leave
     network = MacridVAE(clicks.shape[1], NetworkConfig(concepts=3, dimensions=8), torch.Generator().manual_seed(0))
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
-    before = anchoring(network, groups).item()
+    before = anchoring(network, start).item()
     for _ in range(20):
         optimizer.zero_grad()
-        anchoring(network, groups).backward()
+        anchoring(network, start).backward()
         optimizer.step()
-    assert anchoring(network, groups).item() < 0.5 * before
+    assert anchoring(network, start).item() < 0.5 * before
