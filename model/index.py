@@ -189,9 +189,9 @@ class Asked:
 def candidates(index: Any, means: Float32Array, questions: Float32Array, probes: int) -> Int64Array:
     """The items with the best values in the best pairs of concept and cell, ascending."""
     promised = questions @ means.T  # (K, cells)
-    wanted = min(probes, index.nlist)
-    least = np.partition(promised.max(axis=0), index.nlist - wanted)[index.nlist - wanted]
-    concepts, cells = np.nonzero(promised >= least)
+    wanted = min(probes, promised.size)
+    pairs = np.sort(np.argpartition(promised.ravel(), promised.size - wanted)[promised.size - wanted :])
+    concepts, cells = np.divmod(pairs, index.nlist)
     counts = np.bincount(concepts, minlength=len(questions))
     chosen = np.full((len(questions), int(counts.max())), -1, dtype=np.int64)
     chosen[np.arange(chosen.shape[1]) < counts[:, None]] = cells

@@ -52,7 +52,7 @@ def summary(model: LoadedModel, item: CatalogueItem) -> ItemSummary:
 
 def summaries(model: LoadedModel, indices: Sequence[int]) -> list[ItemSummary]:
     """Return items as lists show them, in the order of the indices."""
-    return SUMMARIES.validate_python([summary_fields(model, item) for item in model.bundle.catalogue.items(indices)])
+    return SUMMARIES.validate_python([summary_fields(model, item) for item in model.items(indices)])
 
 
 def ranked_items(
@@ -64,7 +64,7 @@ def ranked_items(
     first_rank: int = 1,
 ) -> list[RankedItem]:
     """Return items of a ranking from a rank on, each with the concept that put it there and its rank before any steering."""
-    items = model.bundle.catalogue.items(indices.tolist())
+    items = model.items(indices.tolist())
     placed = zip(items, concepts.tolist(), scores, ranks_before, strict=True)
     return RANKED_ITEMS.validate_python(
         [

@@ -44,6 +44,7 @@ from macrid.service.presentation import (
     top_dimensions,
     walked_fields,
 )
+from macrid.service.ranking.inverted_lists import InvertedListsRanker
 from macrid.service.ranking.protocol import Ranking
 from macrid.service.ranking.selection import Selection, select, taken
 from macrid.service.ranking.similar import most_similar
@@ -89,6 +90,10 @@ from macrid.service.walk import Walk, walk
 from macrid.service.why import whys
 
 TOP_DIMENSIONS = 10
+# Items among which an index finds some hundred in about a millisecond.
+SEARCHED_AT_ONCE = 200_000
+# The most items to rank, clicks or excluded ids of a request that is answered at once.
+SHORT = 200
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,14 @@ class Recommender:
     def version(self) -> str:
         """The model version that every answer carries."""
         return self.model.version
+
+    def answers_at_once(self, request: RecommendRequest) -> bool:
+        """Say whether a request takes so little time that nobody minds waiting for it: a plain one, asked of an index."""
+        if request.filter is not None or request.explain or request.diversity or request.per_concept is not None:
+            return False  # a filter may read the whole catalogue, and a cap may search it
+        if max(request.offset + request.n, len(request.history), len(request.exclude)) > SHORT:
+            return False
+        return isinstance(self.model.ranker, InvertedListsRanker) and self.model.shape[0] <= SEARCHED_AT_ONCE
 
     # About a user
 
@@ -468,12 +481,12 @@ class Recommender:
         """Return the known items of a history, sorted and without repeats, and the ids that are not known."""
         self._check_length("history", history, self._limits.max_history)
         distinct = list(dict.fromkeys(history))
-        known = self.model.bundle.catalogue.indices(distinct)
+        known = self.model.indices(distinct)
         return as_indices(known.values()), [item_id for item_id in distinct if item_id not in known]
 
     def _look_up(self, item_ids: Sequence[str]) -> Int64Array:
         """Return the known items among some ids, sorted and without repeats."""
-        return as_indices(self.model.bundle.catalogue.indices(item_ids).values() if item_ids else ())
+        return as_indices(self.model.indices(item_ids).values() if item_ids else ())
 
     def _find(self, item_id: str) -> CatalogueItem:
         index = self.model.bundle.catalogue.indices([item_id]).get(item_id)

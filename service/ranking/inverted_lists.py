@@ -23,7 +23,7 @@ from macrid.service.ranking.protocol import Ranking
 
 # Items that each stage returns. After the last one every item is scored.
 STAGES = (32, 128, 1024, 8192)
-# The depth whose number of cells a bundle states; other depths look into more or fewer, as the square root of it.
+# The depth whose number of cells a bundle states; deeper stages look into more, as the square root of their depth.
 MEASURED_DEPTH = 128
 # A list holds LIST_LENGTH·depth items of its concept, and CANDIDATES·depth items are rescored.
 LIST_LENGTH, CANDIDATES = 1.5, 2
@@ -132,11 +132,11 @@ class InvertedListsRanker:
         promised = questions @ self._means  # (K', cells)
         if log_weights is not None:
             promised += (self._items.temperature * log_weights)[:, None].astype(np.float32)
-        count = promised.shape[1]
-        wanted = min(count, int(np.ceil(self._probes * np.sqrt(depth / MEASURED_DEPTH) / share)))
-        best_of_all = promised.max(axis=0)  # (cells,)
-        least = np.partition(best_of_all, count - wanted)[count - wanted]
-        rows, cells = np.nonzero(promised >= least)
+        count = promised.size
+        wanted = min(count, int(np.ceil(self._probes * max(1.0, np.sqrt(depth / MEASURED_DEPTH)) / share)))
+        pairs = np.argpartition(promised.ravel(), count - wanted)[count - wanted :]
+        pairs.sort()
+        rows, cells = np.divmod(pairs, promised.shape[1])
         counts = np.bincount(rows, minlength=len(questions))
         concepts = np.flatnonzero(counts)
         chosen = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)

@@ -16,6 +16,9 @@ from macrid.service.ranking.scores import (
     within_reach_of_the_best,
 )
 
+# Up to so many items float64 alone takes less time than float32 first.
+FEW = 96
+
 
 @dataclass(frozen=True, eq=False)
 class Question:
@@ -87,6 +90,8 @@ class Items:
 
     def rank_among(self, candidates: Int64Array, question: Question, n: int, *, certified: bool) -> Ranking:
         """Return the n best of some items (L,), by their scores in float64."""
+        if len(candidates) <= FEW:
+            return self._rank_near(candidates, question, n, certified=certified)
         return self.rank_best(candidates, self.approximate(question, candidates), question, n, certified=certified)
 
     def rank_best(
@@ -94,6 +99,9 @@ class Items:
     ) -> Ranking:
         """Return the n best of items (L,) whose approximate scores (L,) are known; −inf leaves an item out."""
         near = candidates[within_reach_of_the_best(approximate, n, question.error)]
+        return self._rank_near(near, question, n, certified=certified)
+
+    def _rank_near(self, near: Int64Array, question: Question, n: int, *, certified: bool) -> Ranking:
         scores, concepts = soft_scores(
             self.rows[near],
             question.components,

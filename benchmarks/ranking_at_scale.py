@@ -1,0 +1,103 @@
+"""Ranking in catalogues of 10,000 to ten million items: time, recall, build time and size, on one core.
+
+Catalogues are generated (`benchmarks.generated`); the index is the one a bundle would get (`model/index.py`), searched by the
+server's own ranker; beside it the exact ranker, asked in turns. Other users are asked than those whose recall chose the
+number of cells.
+
+    python -m benchmarks.ranking_at_scale [--items 10000,100000,1000000,10000000] [--users 100]
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+
+import faiss
+import numpy as np
+
+from benchmarks.generated import NOTHING, generate
+from benchmarks.machine import describe
+from macrid.artifacts.derived import log_partition
+from macrid.model import index as indexing
+from macrid.service.arrays import Float32Array
+from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.inverted_lists import InvertedListsRanker
+from macrid.service.ranking.items import Items
+from macrid.service.ranking.protocol import Ranking
+
+
+def main() -> None:
+    """Measure every size, and print a Markdown row for each ranker."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", default="10000,100000,1000000,10000000")
+    parser.add_argument("--users", type=int, default=100)
+    arguments = parser.parse_args()
+    faiss.omp_set_num_threads(1)
+    print(f"{describe()}, one core; K = 7, d = 100, {arguments.users} users, seed 0\n")
+    heads = "items", "ranker", "n", "p50, ms", "p95, ms", "p99, ms", "exact / this", "recall@20", "recall@100"
+    print("| " + " | ".join((*heads, "build, s", "index / embeddings")) + " |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for items in map(int, arguments.items.split(",")):
+        measure(items, arguments.users)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"\npeak memory of the whole run: {peak:.1f} GiB")
+
+
+def measure(count: int, users: int) -> None:
+    """Build, ask and print."""
+    world = generate(count)
+    partition = log_partition(world.item_embeddings, world.prototypes, world.temperature)
+    items = Items(world.item_embeddings, world.prototypes, world.temperature, partition)
+    start = time.perf_counter()
+    index = indexing.build(world.item_embeddings, partition, world.temperature)
+    seconds = time.perf_counter() - start
+    arrays = {"item_embeddings": world.item_embeddings, "prototypes": world.prototypes}
+    sample = np.stack(world.components(min(users, 100), seed=2))
+    probes, _ = indexing.measure(index, arrays, partition, world.temperature, sample)
+    exact, lists = ExactRanker(items), InvertedListsRanker(items, index, probes)
+    asked = world.components(users)
+    size = indexing.expected_size(count, world.item_embeddings.shape[1])
+    for n in (20, 100):
+        truth, found, slow, quick = in_turns(exact, lists, asked, n)
+        recalls = [
+            f"{np.mean([np.isin(t.indices[:m], f.indices[:m]).mean() for t, f in zip(truth, found, strict=True)]):.4f}"
+            if m <= n
+            else ""
+            for m in (20, 100)
+        ]
+        ratio = np.median(slow) / np.median(quick)
+        print(f"| {count:,} | exact | {n} | {quantiles(slow)} | 1 | 1 | 1 | | |")
+        print(
+            f"| {count:,} | {index.nlist:,} cells, {probes} probed | {n} | {quantiles(quick)} | {ratio:.0f} | "
+            f"{' | '.join(recalls)} | {seconds:.0f} | {size:.2f} |",
+            flush=True,
+        )
+
+
+def in_turns(
+    exact: ExactRanker, lists: InvertedListsRanker, users: list[Float32Array], n: int
+) -> tuple[list[Ranking], list[Ranking], np.ndarray, np.ndarray]:
+    """Ask both for every user, one after the other, so that what else the machine does meets both."""
+    truth, found, slow, quick = [], [], [], []
+    for components in users:
+        for ranker, rankings, times in ((exact, truth, slow), (lists, found, quick)):
+            ranking, seconds = timed(lambda ranker=ranker, components=components: ranker.rank(components, n, NOTHING))
+            rankings.append(ranking)
+            times.append(seconds)
+    return truth, found, np.array(slow), np.array(quick)
+
+
+def timed(call: Callable[[], Ranking]) -> tuple[Ranking, float]:
+    """Call, and return what it gave and the seconds it took."""
+    start = time.perf_counter()
+    answer = call()
+    return answer, time.perf_counter() - start
+
+
+def quantiles(seconds: np.ndarray) -> str:
+    """Three cells of a row."""
+    return " | ".join(f"{1e3 * value:.2f}" for value in np.quantile(seconds, [0.5, 0.95, 0.99]))
+
+
+if __name__ == "__main__":
+    main()

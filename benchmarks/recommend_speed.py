@@ -1,0 +1,190 @@
+"""How fast is `POST /recommend`? Beside a bare FastAPI route with the same schemas, in the same run.
+
+The bundle should be one trained on alishop-7c (`macrid train alishop-7c --publish`); every request has a history of 50 real
+clicks and asks for 20 items. One server process runs on the first core, wrk (Debian package wrk) on the second, with 16
+connections. Printed are requests per second, the share of its core that the server process used meanwhile, and the recall
+of these very answers against scoring every item; then, at half the throughput of ours, the latency of an open loop:
+requests are sent at their times whether or not earlier ones are answered.
+
+    python -m benchmarks.recommend_speed STORE HISTORIES [--seconds 10]
+
+HISTORIES is a JSON file: a list of lists of item ids.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import describe
+from macrid.artifacts.store import Store
+from macrid.service.loaded_model import LoadedModel
+from macrid.service.recommender import Limits, Recommender
+from macrid.service.schemas import RecommendRequest
+
+CONNECTIONS = 16
+SERVERS = {"ours": 8931, "bare route": 8932}
+LUA = """
+local bodies = {%s}
+local at = 0
+request = function()
+  at = at %% #bodies + 1
+  return wrk.format("POST", "/recommend", {["Content-Type"] = "application/json"}, bodies[at])
+end
+"""
+
+
+def main() -> None:
+    """Measure both servers in turns, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("histories", type=Path)
+    parser.add_argument("--seconds", type=int, default=10)
+    arguments = parser.parse_args()
+    histories = json.loads(arguments.histories.read_text())
+    bodies = [json.dumps({"history": history, "n": 20}) for history in histories]
+    print(f"{describe()}; load {os.getloadavg()[0]:.1f} before the run; {len(bodies)} distinct requests\n")
+    print("| server | requests/s | p50, ms | p99, ms | the server's core, % | open loop at half: p50, ms | p99, ms |")
+    print("|---|---|---|---|---|---|---|")
+    with servers(arguments.store) as processes, script(bodies) as lua:
+        for name in SERVERS:
+            wrk(lua, name, 2)  # warm
+        closed = {name: (*wrk(lua, name, arguments.seconds, processes[name]),) for name in SERVERS}
+        half = closed["ours"][0] / 2
+        opened = {name: open_loop(name, bodies, half, arguments.seconds) for name in SERVERS}
+        for name in SERVERS:
+            rate, p50, p99, busy = closed[name]
+            late = np.quantile(opened[name], [0.5, 0.99]) * 1e3
+            print(f"| {name} | {rate:.0f} | {p50} | {p99} | {busy:.0f} | {late[0]:.2f} | {late[1]:.2f} |")
+        print(f"\nours / bare: {closed['ours'][0] / closed['bare route'][0]:.2f}")
+        print(f"recall@20 on these requests: {recall(arguments.store, histories, bodies):.4f}")
+
+
+@contextmanager
+def servers(store: Path) -> Iterator[dict[str, subprocess.Popen]]:
+    """Start both servers on the first core, and stop them."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "BARE_STORE": str(store)}
+    ours, bare = SERVERS.values()
+    commands = {
+        "ours": ["-m", "macrid.cli", "serve", "--store", str(store), "--port", str(ours)],
+        "bare route": ["-m", "uvicorn", "benchmarks.bare_route:app", "--port", str(bare), "--log-level", "warning"],
+    }
+    processes = {
+        name: subprocess.Popen(["taskset", "-c", "0", sys.executable, *command], env=environment)
+        for name, command in commands.items()
+    }
+    try:
+        for port in SERVERS.values():
+            wait_for(port)
+        yield processes
+    finally:
+        for process in processes.values():
+            process.terminate()
+            process.wait()
+
+
+def wait_for(port: int) -> None:
+    """Wait until a server answers."""
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json").close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise TimeoutError(f"nothing answers on port {port}")
+
+
+@contextmanager
+def script(bodies: list[str]) -> Iterator[str]:
+    """Write the requests as wrk reads them."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        file.write(LUA % ",".join(f"[==[{body}]==]" for body in bodies))
+        file.flush()
+        yield file.name
+
+
+def wrk(lua: str, name: str, seconds: int, process: subprocess.Popen | None = None) -> tuple[float, str, str, float]:
+    """Ask as fast as the server answers: requests/s, p50 and p99 in ms, and the share of a core the process used."""
+    before, start = cpu_seconds(process), time.perf_counter()
+    address = f"http://127.0.0.1:{SERVERS[name]}/recommend"
+    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", lua, address]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    busy = 100 * (cpu_seconds(process) - before) / (time.perf_counter() - start)
+    if "Non-2xx" in output:
+        raise RuntimeError(output)
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1))
+    p50, p99 = (re.search(rf"{share}%\s+(\S+)", output).group(1) for share in (50, 99))
+    return rate, p50, p99, busy
+
+
+def cpu_seconds(process: subprocess.Popen | None) -> float:
+    """Return the processor time a process has used."""
+    if process is None:
+        return 0.0
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def open_loop(name: str, bodies: list[str], rate: float, seconds: int) -> np.ndarray:
+    """Send requests at their times on keep-alive connections; returns the seconds from a request's time to its answer."""
+    os.sched_setaffinity(0, {1})
+    try:
+        return asyncio.run(_open_loop(SERVERS[name], bodies, rate, seconds))
+    finally:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+
+
+async def _open_loop(port: int, bodies: list[str], rate: float, seconds: int) -> np.ndarray:
+    free: asyncio.LifoQueue = asyncio.LifoQueue()
+    for _ in range(4 * CONNECTIONS):
+        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    latencies: list[float] = []
+
+    async def ask(body: bytes, due: float) -> None:
+        reader, writer = await free.get()
+        head = f"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        headers = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(re.search(rb"content-length: (\d+)", headers.lower()).group(1)))
+        latencies.append(time.perf_counter() - due)
+        free.put_nowait((reader, writer))
+
+    start, tasks = time.perf_counter(), []
+    for at in range(int(rate * seconds)):
+        due = start + at / rate
+        if (wait := due - time.perf_counter()) > 0:
+            await asyncio.sleep(wait)
+        tasks.append(asyncio.create_task(ask(bodies[at % len(bodies)].encode(), due)))
+    await asyncio.gather(*tasks)
+    return np.array(latencies)
+
+
+def recall(store: Path, histories: list[list[str]], bodies: list[str]) -> float:
+    """Ask the server every request once, and compare with scoring every item."""
+    reference = Recommender(LoadedModel.prepare(Store(store).open_current(), "exact"), Limits())
+    shares = []
+    for history, body in zip(histories, bodies, strict=True):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{SERVERS['ours']}/recommend", body.encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request) as response:
+            found = {item["item_id"] for item in json.load(response)["items"]}
+        truth = {item.item_id for item in reference.recommend(RecommendRequest(history=history, n=20)).items}
+        shares.append(len(found & truth) / len(truth))
+    return float(np.mean(shares))
+
+
+if __name__ == "__main__":
+    main()
