@@ -24,6 +24,8 @@ from pydantic import BaseModel, ValidationError
 
 from macrid.service.errors import NotReadyError, ServiceError
 from macrid.service.schemas import (
+    BatchRecommendations,
+    BatchRequest,
     Choices,
     ComponentWalk,
     ConceptDetail,
@@ -180,6 +182,9 @@ class Operations:
     """
 
     recommend = post("/recommend", RecommendRequest, Recommendations, "Rank items for a history, steered or not.")
+    recommend_batch = post(
+        "/recommend/batch", BatchRequest, BatchRecommendations, "Rank items for many histories at once."
+    )
     encode = post("/encode", EncodeRequest, Encoded, "Return the components of a history.")
     walk_from_history = post("/walk", WalkRequest, ComponentWalk, "Walk from a user's component along one dimension.")
     controls = post("/controls", ControlsRequest, Controls, "Return what the user can turn, and what it would change.")

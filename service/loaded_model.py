@@ -122,6 +122,12 @@ class LoadedModel:
         return self._dimensions[concept][dim]
 
     @cached_property
+    def scored_items(self) -> Items:
+        """The items as rankers score them."""
+        bundle = self.bundle
+        return Items(bundle.item_embeddings, bundle.prototypes, bundle.manifest.temperature, bundle.log_partition)
+
+    @cached_property
     def _rows_of_ids(self) -> dict[str, int] | None:
         """The row of every id, in a small catalogue."""
         items = self.shape[0]

@@ -8,11 +8,13 @@ map, place_user                   where items lie, and a user among them
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from macrid.artifacts.catalogue import CatalogueItem, Picture
 from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from macrid.service.bulk import rankings_of
 from macrid.service.choices import find_choices
 from macrid.service.controls import find_controls
 from macrid.service.encoder import Encoding
@@ -49,6 +51,8 @@ from macrid.service.ranking.protocol import Ranking
 from macrid.service.ranking.selection import Selection, select, taken
 from macrid.service.ranking.similar import most_similar
 from macrid.service.schemas import (
+    BatchRecommendations,
+    BatchRequest,
     Choices,
     Component,
     ComponentWalk,
@@ -73,6 +77,7 @@ from macrid.service.schemas import (
     Steering,
     TurnableComponent,
     UserOnMap,
+    UserRecommendations,
     WalkAnswer,
     WalkOptions,
     WalkQuery,
@@ -92,6 +97,8 @@ from macrid.service.why import whys
 TOP_DIMENSIONS = 10
 # Items among which an index finds some hundred in about a millisecond.
 SEARCHED_AT_ONCE = 200_000
+# The most items that one batch may ask for: some megabytes of answer.
+ITEMS_IN_BATCH = 20_000
 # The most items to rank, clicks or excluded ids of a request that is answered at once.
 SHORT = 200
 
@@ -168,6 +175,31 @@ class Recommender:
             excluded = np.union1d(excluded, history)
         selection = selection_of(request, request.offset + request.n)
         return self._recommendations(request, self._rank(selection, history, excluded, allowed), unknown)
+
+    def recommend_batch(self, request: BatchRequest) -> BatchRecommendations:
+        """Rank items for many histories at once.
+
+        Raises:
+            OtherModelError: the request was made for another model version.
+            TooLargeError: a history is longer than the limits allow.
+            InvalidError: n is more than the limits allow, or too many items are asked for in all.
+        """
+        self._check_made_for(request.model_version)
+        self._check_n("body", request.n)
+        if request.n * len(request.histories) > ITEMS_IN_BATCH:
+            message = f"at most {ITEMS_IN_BATCH} items can be asked for in all, for {len(request.histories)} users"
+            raise InvalidError("body", "n", message)
+        looked_up = [self._look_up_history(history) for history in request.histories]
+        histories = [known for known, _ in looked_up]
+        rankings = rankings_of(self.model, histories, request.n, exclude_history=request.exclude_history)
+        users = []
+        for (known, unknown), ranking in zip(looked_up, rankings, strict=True):
+            nothing: list[None] = [None] * len(ranking.indices)
+            scores = ranking.scores.tolist() if len(known) else nothing
+            items = ranked_items(self.model, ranking.indices, ranking.concepts, scores, nothing)
+            fallback: Literal["popular"] | None = None if len(known) else "popular"
+            users.append(UserRecommendations(fallback=fallback, unknown_items=unknown, items=items))
+        return BatchRecommendations(model_version=self.version, users=users)
 
     def encode(self, history: Sequence[str], model_version: str | None = None) -> Encoded:
         """Encode a history into components; there are none when no id is known.

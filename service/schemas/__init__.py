@@ -42,6 +42,8 @@ from macrid.service.schemas.steering import (
     Steering,
 )
 from macrid.service.schemas.users import (
+    BatchRecommendations,
+    BatchRequest,
     Component,
     Encoded,
     EncodedComponent,
@@ -51,6 +53,7 @@ from macrid.service.schemas.users import (
     RankingUsed,
     Recommendations,
     RecommendRequest,
+    UserRecommendations,
 )
 from macrid.service.schemas.walks import (
     ComponentWalk,
@@ -69,6 +72,8 @@ __all__ = [
     "And",
     "Answer",
     "AppliedEdit",
+    "BatchRecommendations",
+    "BatchRequest",
     "BoundedRange",
     "Choice",
     "ChoiceSide",
@@ -130,6 +135,7 @@ __all__ = [
     "TopDimension",
     "TurnableComponent",
     "UserOnMap",
+    "UserRecommendations",
     "Version",
     "WalkAnswer",
     "WalkOptions",

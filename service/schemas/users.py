@@ -117,6 +117,39 @@ class Recommendations(Answer):
     """What became of the wish to steer; null when there was none, and in a fallback, which has nothing to steer."""
 
 
+class BatchRequest(ForModel):
+    """Whom to recommend to, many at once."""
+
+    model_config = ConfigDict(
+        strict=True, json_schema_extra={"examples": [{"histories": [["bag-0001", "lamp-0042"], ["hat-0003"]], "n": 5}]}
+    )
+
+    histories: list[list[ItemId]] = Field(min_length=1, max_length=1000)
+    """For each user the ids of the items clicked, as in `POST /recommend`."""
+    n: int = Field(default=20, ge=1)
+    """How many items to return to each; at most the server's `max_n`, and 20,000 to all users together."""
+    exclude_history: bool = True
+    """Whether items of a user's history are left out for that user."""
+
+
+class UserRecommendations(Part):
+    """Ranked items for one user."""
+
+    fallback: Literal["popular"] | None
+    """"popular" when no id of the history is known and the items are simply the most popular ones."""
+    unknown_items: list[str]
+    """Ids of the history that the model does not know, in the order they were sent."""
+    items: list[RankedItem]
+    """Best first. Fewer than n only when no more are left."""
+
+
+class BatchRecommendations(Answer):
+    """Ranked items for each user; proved to be what scoring every item gives, because that is how they are found."""
+
+    users: list[UserRecommendations]
+    """One for each history, in the order they were sent."""
+
+
 class EncodeRequest(ForModel):
     """Whom to encode."""
 

@@ -115,7 +115,7 @@ def ready():
 def path_asked(operation, arguments):
     """The path of an operation, given what it takes of some arguments, and 1 where it takes a subject."""
     for subject in ((), ("1",)):
-        for taken in ({}, {"dim": 1}, {"history": []}, arguments):
+        for taken in ({}, {"dim": 1}, {"history": []}, {"histories": [[]]}, arguments):
             try:
                 return operation.describe(*subject, **taken).path
             except (TypeError, ValidationError):

@@ -34,7 +34,7 @@ class TestOpenapiFile:
         assert sorted(DOCUMENT["paths"]) == [
             "/admin/reload", "/choices", "/concepts", "/concepts/{concept}", "/controls", "/encode", "/healthz", "/items",
             "/items/{item_id}", "/items/{item_id}/picture", "/items/{item_id}/similar", "/items/{item_id}/walk", "/map",
-            "/metrics", "/readyz", "/recommend", "/version", "/walk",
+            "/metrics", "/readyz", "/recommend", "/recommend/batch", "/version", "/walk",
         ]  # fmt: skip
 
 

@@ -1,0 +1,75 @@
+"""Users in, recommendations out, as Parquet: what `macrid recommend` reads and writes, some users at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import typer
+
+from macrid.service.arrays import Int64Array
+from macrid.service.bulk import Recommended
+
+USERS_AT_ONCE = 512
+
+
+def check_columns(users: Path, user: str, history: str) -> None:
+    """Refuse a file without the two columns, or whose histories are not lists of text."""
+    try:
+        schema = pl.read_parquet_schema(users)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise typer.BadParameter(f"{users} cannot be read as Parquet: {error}", param_hint="USERS") from error
+    for name in (user, history):
+        if name not in schema:
+            raise typer.BadParameter(f"{users} has no column {name!r}; it has {', '.join(schema)}", param_hint="USERS")
+    if schema[history] != pl.List(pl.String):
+        raise typer.BadParameter(
+            f"{users}: column {history!r} holds {schema[history]}, expected lists of text", param_hint="USERS"
+        )
+
+
+def count_users(users: Path) -> int:
+    """How many rows a file has."""
+    return int(pl.scan_parquet(users).select(pl.len()).collect().item())
+
+
+def batches(users: Path, user: str, history: str) -> Iterator[pl.DataFrame]:
+    """Read some users at a time, as the columns `user` and `history`."""
+    table = pl.scan_parquet(users).select(pl.col(user).alias("user"), pl.col(history).alias("history"))
+    start = 0
+    while len(batch := table.slice(start, USERS_AT_ONCE).collect()):
+        yield batch
+        start += USERS_AT_ONCE
+
+
+def known_rows(item_ids: list[str]) -> pl.DataFrame:
+    """Item ids and their rows, to look clicks up in."""
+    return pl.DataFrame({"item": pl.Series(item_ids, dtype=pl.String), "row": np.arange(len(item_ids))})
+
+
+def histories_of(batch: pl.DataFrame, known: pl.DataFrame) -> list[Int64Array]:
+    """The rows of each user's known items, ascending and once each."""
+    clicks = (
+        batch.select(pl.int_range(pl.len()).alias("at"), pl.col("history").alias("item"))
+        .explode("item")
+        .join(known, on="item")
+        .select("at", "row")
+        .unique()
+        .sort("at", "row")
+    )
+    ends = np.searchsorted(clicks["at"].to_numpy(), np.arange(1, len(batch)))
+    return list(np.split(clicks["row"].to_numpy().astype(np.int64), ends))
+
+
+def as_table(batch: pl.DataFrame, answer: Recommended, known: pl.DataFrame, user: str) -> pl.DataFrame:
+    """One row for each user and item, best first; no score where the items are simply the most popular ones."""
+    ranks = np.arange(len(answer.indices)) - np.repeat(np.cumsum(answer.counts) - answer.counts, answer.counts) + 1
+    return pl.DataFrame(
+        {
+            user: batch["user"].gather(np.repeat(np.arange(len(batch)), answer.counts)),
+            "rank": ranks.astype(np.int32),
+            "item": known["item"].gather(answer.indices),
+            "score": pl.Series(answer.scores).fill_nan(None),
+            "concept": answer.concepts.astype(np.int32),
+        }
+    )

@@ -1,0 +1,61 @@
+"""`macrid recommend`: what it writes is what the service answers, for every user of a file."""
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from macrid.artifacts.bundle import Bundle
+from macrid.artifacts.store import Store
+from macrid.cli import app as cli_app
+from macrid.cli import parquet_users
+from macrid.service.loaded_model import LoadedModel
+from macrid.service.recommender import Limits, Recommender
+from macrid.service.schemas import RecommendRequest
+from tests.support.bundles import make_bundle
+
+
+@pytest.fixture
+def store(tmp_path):
+    Store(tmp_path / "store").publish(make_bundle(tmp_path / "bundle"))
+    return tmp_path / "store"
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli_app.app, ["recommend", *map(str, arguments)])
+
+
+def test_every_user_gets_what_the_service_answers(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_users, "USERS_AT_ONCE", 3)
+    histories = [["item-9", "item-20"], ["nope", "item-9", "item-9"], [], ["nope"], ["naïve ☃"], None, ["item-30", "a"]]
+    users = pl.DataFrame(
+        {"id": range(len(histories)), "clicks": histories}, schema_overrides={"clicks": pl.List(pl.String)}
+    )
+    users.write_parquet(tmp_path / "users.parquet")
+    out = tmp_path / "out.parquet"
+    options = "--store", store, "--n", 7, "--user-column", "id", "--history-column", "clicks"
+    result = run(tmp_path / "users.parquet", out, *options)
+    assert result.exit_code == 0, result.output
+    found = pl.read_parquet(out)
+    assert found.columns == ["id", "rank", "item", "score", "concept"]
+    recommender = Recommender(LoadedModel.prepare(Bundle.open(tmp_path / "bundle"), "exact"), Limits())
+    for user, history in enumerate(histories):
+        rows = found.filter(pl.col("id") == user).to_dicts()
+        answer = recommender.recommend(RecommendRequest(history=history or [], n=7))
+        assert [(row["item"], row["rank"], row["score"], row["concept"]) for row in rows] == [
+            (item.item_id, item.rank, item.score, item.concept) for item in answer.items
+        ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "out.parquet", "store", "users.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"user": [1]}, "has no column 'history'; it has user"),
+        ({"user": [1], "history": ["item-9"]}, "column 'history' holds String, expected lists of text"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_by_name(store, tmp_path, table, message):
+    pl.DataFrame(table).write_parquet(tmp_path / "users.parquet")
+    result = run(tmp_path / "users.parquet", tmp_path / "out.parquet", "--store", store)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", " ").split())
