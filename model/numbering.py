@@ -67,11 +67,13 @@ def number(batches: Iterable[pl.DataFrame], min_user_items: int) -> Numbered:
         min_user_items: at least 1.
     """
     users, items = _Vocabulary(), _Vocabulary()
-    parts: list[tuple[Codes, Codes]] = []
+    of_users: list[Codes] = []
+    of_items: list[Codes] = []
     for batch in batches:
         if len(batch):
-            parts.append((users.codes(batch["user"]), items.codes(batch["item"])))
-    user_codes, item_codes = _joined(parts, 0), _joined(parts, 1)
+            of_users.append(users.codes(batch["user"]))
+            of_items.append(items.codes(batch["item"]))
+    user_codes, item_codes = _joined(of_users), _joined(of_items)
     repeated = _repeats(user_codes, item_codes)
     if len(repeated):
         user_codes, item_codes = np.delete(user_codes, repeated), np.delete(item_codes, repeated)
@@ -93,8 +95,15 @@ def number(batches: Iterable[pl.DataFrame], min_user_items: int) -> Numbered:
     )
 
 
-def _joined(parts: list[tuple[Codes, Codes]], side: int) -> Codes:
-    return np.concatenate([part[side] for part in parts]) if parts else np.zeros(0, dtype=np.int32)
+def _joined(parts: list[Codes]) -> Codes:
+    """All parts in one array; the list is emptied as they are copied, so that nothing is there twice."""
+    joined = np.empty(sum(map(len, parts)), dtype=np.int32)
+    end = len(joined)
+    while parts:
+        part = parts.pop()
+        joined[end - len(part) : end] = part
+        end -= len(part)
+    return joined
 
 
 def _repeats(users: Codes, items: Codes) -> npt.NDArray[np.int64]:
