@@ -55,8 +55,9 @@ def main() -> None:
     histories = json.loads(arguments.histories.read_text())
     bodies = [json.dumps({"history": history, "n": 20}) for history in histories]
     print(f"{describe()}; load {os.getloadavg()[0]:.1f} before the run; {len(bodies)} distinct requests\n")
-    print("| server | requests/s | p50, ms | p99, ms | the server's core, % | open loop at half: p50, ms | p99, ms |")
-    print("|---|---|---|---|---|---|---|")
+    heads = "server", "requests/s", "p50", "p99", "the server's core, %", "its processor time a request, ms"
+    print("| " + " | ".join((*heads, "open loop at half: p50, ms", "p99, ms")) + " |")
+    print("|---|---|---|---|---|---|---|---|")
     with servers(arguments.store) as processes, script(bodies) as lua:
         for name in SERVERS:
             wrk(lua, name, 2)  # warm
@@ -66,22 +67,28 @@ def main() -> None:
         for name in SERVERS:
             rate, p50, p99, busy = closed[name]
             late = np.quantile(opened[name], [0.5, 0.99]) * 1e3
-            print(f"| {name} | {rate:.0f} | {p50} | {p99} | {busy:.0f} | {late[0]:.2f} | {late[1]:.2f} |")
-        print(f"\nours / bare: {closed['ours'][0] / closed['bare route'][0]:.2f}")
+            cost = 10 * busy / rate  # per cent of a second, in ms
+            print(f"| {name} | {rate:.0f} | {p50} | {p99} | {busy:.0f} | {cost:.3f} | {late[0]:.2f} | {late[1]:.2f} |")
+        (rate, _, _, busy), (bare_rate, _, _, bare_busy) = closed["ours"], closed["bare route"]
+        print(f"\nours / bare: {rate / bare_rate:.2f} of the throughput")
+        print(f"by processor time: {rate * bare_busy / (busy * bare_rate):.2f}")
         print(f"recall@20 on these requests: {recall(arguments.store, histories, bodies):.4f}")
 
 
 @contextmanager
 def servers(store: Path) -> Iterator[dict[str, subprocess.Popen]]:
     """Start both servers on the first core, and stop them."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "BARE_STORE": str(store)}
+    # Neither writes a line for each request: the bare route has none to write.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "BARE_STORE": str(store), "MACRID_LOG_REQUESTS": "false"}
     ours, bare = SERVERS.values()
     commands = {
         "ours": ["-m", "macrid.cli", "serve", "--store", str(store), "--port", str(ours)],
         "bare route": ["-m", "uvicorn", "benchmarks.bare_route:app", "--port", str(bare), "--log-level", "warning"],
     }
     processes = {
-        name: subprocess.Popen(["taskset", "-c", "0", sys.executable, *command], env=environment)
+        name: subprocess.Popen(
+            ["taskset", "-c", "0", sys.executable, *command], env=environment, stderr=subprocess.DEVNULL
+        )
         for name, command in commands.items()
     }
     try:
