@@ -92,3 +92,12 @@ ConfigOption = Annotated[
 SettingOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting; may stand several times.")
 ]
+ContinueFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--continue-from",
+        metavar="BUNDLE",
+        rich_help_panel="Training",
+        help="Start from a bundle's tables; concepts and dimensions that agree with it keep their ids.",
+    ),
+]

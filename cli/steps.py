@@ -16,6 +16,7 @@ from macrid.cli.output import print_source, print_table, progress
 
 if TYPE_CHECKING:
     from macrid.model.checkpoint import Checkpoints
+    from macrid.model.continuation import Predecessor
     from macrid.model.pipeline import Outcome, SourceOptions
     from macrid.model.training_state import Pass
 
@@ -30,6 +31,7 @@ class LongWork:
     log_json: Path | None = None
     tensorboard: Path | None = None
     refit: bool = False
+    continue_from: Path | None = None
 
     def checkpoints(self) -> "Checkpoints | None":
         """For the trainer."""
@@ -38,6 +40,13 @@ class LongWork:
         if self.checkpoint is None:
             return None
         return Checkpoints(self.checkpoint, self.checkpoint_seconds, self.resume)
+
+    def predecessor(self) -> "Predecessor | None":
+        """The bundle to go on from."""
+        from macrid.artifacts.bundle import Bundle
+        from macrid.model.continuation import Predecessor
+
+        return None if self.continue_from is None else Predecessor(Bundle.open(self.continue_from))
 
     def journals(self) -> AbstractContextManager[Callable[["Pass"], None]]:
         """What writes the metrics down."""
@@ -59,7 +68,8 @@ def train_source(
     work = long_work or LongWork()
     pipeline = trainer()
     source = load_source(given, options)
-    config = pipeline.training_config(source, settings)
+    predecessor = work.predecessor()
+    config = pipeline.training_config(source, {**(predecessor.settings() if predecessor else {}), **settings})
     print_source(source)
     split = pipeline.split_source(source, held_out_users, config.seed)
     console.print(
@@ -86,6 +96,7 @@ def train_source(
             refit_on_all=work.refit,
             on_refit=on_pass,
             checkpoints=work.checkpoints(),
+            predecessor=predecessor,
         )
     word = "interrupted: " if outcome.trained.interrupted else ""
     console.print(
@@ -103,8 +114,19 @@ def train_source(
             f"refitted on all {len(source.interactions.user_ids):,} users for {outcome.trained.best_epoch} epochs; the figures "
             "above are of the network before"
         )
+    _print_continued(outcome.manifest.training.get("continued"))
     console.print(f"bundle {outcome.manifest.model_version} written to {escape(str(folder))}")
     return outcome
+
+
+def _print_continued(record: Any) -> None:
+    if record is not None:
+        kept = sum(concept["was"] is not None for concept in record["concepts"])
+        console.print(
+            f"continues {record['from']}: {kept} of {len(record['concepts'])} concepts keep their ids, with "
+            f"{record['items_keeping_their_concept']:.0%} of the {record['items_in_common']:,} items both have; "
+            f"{record['new_items']:,} items are new"
+        )
 
 
 def publish_bundle(bundle: Path, store: Path, recall_floor: float = RECALL_FLOOR) -> None:

@@ -12,6 +12,7 @@ from macrid.cli.options import (
     Basis,
     Checkpoint,
     CheckpointSeconds,
+    ContinueFrom,
     Given,
     HeldOutUsers,
     Initialisation,
@@ -151,6 +152,7 @@ def train(
     log_json: LogJson = None,
     tensorboard: TensorBoard = None,
     refit: Refit = False,
+    continue_from: ContinueFrom = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -184,7 +186,7 @@ def train(
     )
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint FILE, the file to go on from", param_hint="--resume")
-    work = LongWork(checkpoint, checkpoint_seconds, resume, log_json, tensorboard, refit)
+    work = LongWork(checkpoint, checkpoint_seconds, resume, log_json, tensorboard, refit, continue_from)
     outcome = train_source(given, options, settings, held_out_users, out, index_memory, work)
     if publish and not outcome.trained.interrupted:
         publish_bundle(outcome.folder, store)

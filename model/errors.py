@@ -4,7 +4,8 @@ TrainerError
 ├── DataError        a source file or data set cannot be used as it is
 ├── SplitError       too few users to hold some out
 ├── TrainingError    training cannot go on: the loss is no longer a number, or grows without end
-└── CheckpointError  a checkpoint cannot be gone on with
+├── CheckpointError  a checkpoint cannot be gone on with
+└── ContinuationError  a bundle cannot be trained further
 """
 
 
@@ -22,6 +23,10 @@ class SplitError(TrainerError):
 
 class TrainingError(TrainerError):
     """Training cannot go on."""
+
+
+class ContinuationError(TrainerError):
+    """A bundle cannot be trained further: the message says what does not fit."""
 
 
 class CheckpointError(TrainerError):

@@ -1,7 +1,7 @@
 """Trained network -> bundle: the only crossing from torch to numpy, and the end of the trainer's part of the flow."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from macrid.artifacts.catalogue import write_catalogue
 from macrid.artifacts.derived import log_partition
 from macrid.artifacts.schema import Concept, Dimension, DimensionEnd, Float32Array, Manifest
 from macrid.model.basis import independent_basis
+from macrid.model.continuation import Arrangement, Predecessor
 from macrid.model.errors import TrainingError
 from macrid.model.index import DEFAULT_BUDGET, choose_index
 from macrid.model.items import Items
@@ -52,6 +53,7 @@ def export(
     folder: Path,
     basis: Basis = "independent",
     index_budget: float = DEFAULT_BUDGET,
+    predecessor: Predecessor | None = None,
 ) -> Manifest:
     """Write the bundle of a trained network.
 
@@ -63,6 +65,7 @@ def export(
         folder: must not exist yet.
         basis: "independent" turns the axes as `basis.independent_basis` says, which changes no score; "trained" leaves them.
         index_budget: how large the index may be, as a multiple of the item embeddings; see `index.choose_index`.
+        predecessor: the bundle that training went on from, with which concepts and dimensions are matched.
 
     Raises:
         TrainingError: the network is not of cosines, so the server would rank otherwise than it does.
@@ -72,7 +75,19 @@ def export(
         raise TrainingError(f"similarity is {network.config.similarity!r}; only a network of 'cosine' can be served")
     arrays = network_arrays(network, training)
     components = sampled_components(network, training)
-    if basis == "independent":
+    arrangement = None
+    if predecessor is not None:
+        arrangement = predecessor.arrange(
+            items.item_ids,
+            arrays["item_embeddings"],
+            arrays["prototypes"],
+            turn=basis == "independent",
+        )
+        arrays = turned(arrays, arrangement.axes)
+        for name, axis in (("prototypes", 0), ("concept_weights", 1)):
+            arrays[name] = np.ascontiguousarray(arrays[name].take(arrangement.order, axis=axis))
+        components = (components[arrangement.order] @ arrangement.axes).astype(np.float32)
+    elif basis == "independent":
         axes = independent_basis(
             arrays["item_embeddings"], arrays["concept_weights"].argmax(axis=1), arrays["popularity"]
         )
@@ -97,10 +112,10 @@ def export(
             temperature=temperature,
             arrays={**arrays, "item_places": item_places(arrays["item_embeddings"], np.random.default_rng(MAP_SEED))},
             catalogue=catalogue,
-            concepts=describe_concepts(arrays, items, components),
+            concepts=describe_concepts(arrays, items, components, arrangement),
             fitted_on=provenance.fitted_on,
             data=dict(provenance.data),
-            training=dict(provenance.training),
+            training={**provenance.training, **({} if arrangement is None else {"continued": arrangement.record})},
             metrics=dict(provenance.metrics),
             index=built.described,
             index_bytes=built.content,
@@ -175,22 +190,30 @@ def sampled_components(network: MacridVAE, training: sparse.csr_matrix) -> Float
     return network.components(Histories.from_matrix(training[rows])).numpy()
 
 
-def describe_concepts(arrays: Mapping[str, np.ndarray], items: Items, components: Float32Array) -> tuple[Concept, ...]:
+def describe_concepts(
+    arrays: Mapping[str, np.ndarray],
+    items: Items,
+    components: Float32Array,
+    arrangement: Arrangement | None = None,
+) -> tuple[Concept, ...]:
     """Labels, sizes, exemplars and ordered dimensions of every concept.
 
     Args:
         arrays: of the bundle.
         items: aligned with them.
         components: (K, B, d) of sample users, who say which dimensions matter.
+        arrangement: gives the numbers of the ids; None for 0, 1, 2 …
     """
     weights = arrays["concept_weights"]
     concepts = weights.shape[1]
     assignment = weights.argmax(axis=1)
+    numbers = range(concepts) if arrangement is None else arrangement.concept_numbers
+    axes = range(components.shape[2]) if arrangement is None else arrangement.axis_numbers
     vocabulary = Vocabulary(items)
     labels = vocabulary.concept_labels(assignment, concepts)
     return tuple(
         Concept(
-            id=f"c{k}",
+            id=f"c{numbers[k]}",
             index=k,
             label=labels[k],
             size=int((assignment == k).sum()),
@@ -198,7 +221,12 @@ def describe_concepts(arrays: Mapping[str, np.ndarray], items: Items, components
                 items.item_ids[i] for i in concept_exemplars(weights[:, k], assignment == k, arrays["popularity"])
             ),
             dimensions=_dimensions(
-                k, arrays["item_embeddings"], np.flatnonzero(assignment == k), components[k], items, vocabulary
+                [f"c{numbers[k]}d{axis}" for axis in axes],
+                arrays["item_embeddings"],
+                np.flatnonzero(assignment == k),
+                components[k],
+                items,
+                vocabulary,
             ),
         )
         for k in range(concepts)
@@ -226,7 +254,7 @@ def importance(embeddings: Float32Array, components: Float32Array) -> npt.NDArra
 
 
 def _dimensions(
-    k: int,
+    ids: Sequence[str],
     h: Float32Array,
     members: npt.NDArray[np.int64],
     components: Float32Array,
@@ -241,7 +269,7 @@ def _dimensions(
         low, high = ([items.item_ids[i] for i in end[:END_EXEMPLARS]] for end in (order, order[::-1]))
         result.append(
             Dimension(
-                id=f"c{k}d{j}",
+                id=ids[j],
                 dim=int(j),
                 importance=float(shares[j]),
                 strength=names.strength,

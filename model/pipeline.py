@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from macrid.model import datasets
 from macrid.model.baselines.ease import Ease
 from macrid.model.baselines.popularity import Popularity
 from macrid.model.checkpoint import Checkpoints
+from macrid.model.continuation import Predecessor
 from macrid.model.datasets.dataset import Source, Watcher
 from macrid.model.errors import DataError
 from macrid.model.evaluation import Evaluation, Scorer, evaluate
@@ -25,7 +27,7 @@ from macrid.model.interactions import ColumnNames, Interactions, read_interactio
 from macrid.model.items import Items, read_items, untitled
 from macrid.model.network import NetworkConfig
 from macrid.model.splitting import Split, default_held_out_users, everyone, strong_generalization
-from macrid.model.training import Epoch, Trained, TrainingConfig, refit, train
+from macrid.model.training import Epoch, Start, Trained, TrainingConfig, refit, train
 from macrid.model.training_state import Pass
 
 EASE_REGULARIZATION = 300.0
@@ -153,6 +155,7 @@ def run(
     refit_on_all: bool = False,
     on_refit: Callable[[Pass], None] | None = None,
     checkpoints: Checkpoints | None = None,
+    predecessor: Predecessor | None = None,
 ) -> Outcome:
     """Train on a split, compare on its test users, and export what was evaluated, or what is then refitted on all users.
 
@@ -166,8 +169,9 @@ def run(
         on_refit: called after every epoch of that.
         index_budget: see `export`.
         checkpoints: where training keeps its state; the files are removed once the bundle is written.
+        predecessor: the bundle to go on from; the concepts and dimensions that agree keep their ids.
     """
-    trained = train(split, config, on_epoch, checkpoints)
+    trained = train(split, config, on_epoch, checkpoints, _start(predecessor, split))
     table = compare(trained.network, split)
     network, served = trained.network, split
     fitted_on: Literal["training_users", "all_users"] = "training_users"
@@ -176,7 +180,14 @@ def run(
     if refit_on_all and not trained.interrupted:
         served, fitted_on = everyone(source.interactions, split.seed), "all_users"
         phases += [checkpoints.beside("refit")] if checkpoints is not None else []
-        network = refit(served.training, trained.config, trained.best_epoch, on_refit, phases[-1] if phases else None)
+        network = refit(
+            served.training,
+            trained.config,
+            trained.best_epoch,
+            on_refit,
+            phases[-1] if phases else None,
+            _start(predecessor, served),
+        )
         metrics["of"] = METRICS_BEFORE_REFIT.format(users=len(split.training_user_ids))
     provenance = Provenance(
         name=source.name,
@@ -186,11 +197,15 @@ def run(
         metrics=metrics,
     )
     items = source.items.aligned(served.item_ids)
-    manifest = export(network, served.training, items, provenance, folder, config.basis, index_budget)
+    manifest = export(network, served.training, items, provenance, folder, config.basis, index_budget, predecessor)
     if not trained.interrupted:
         for phase in phases:
             phase.path.unlink(missing_ok=True)
     return Outcome(manifest, folder, trained, table)
+
+
+def _start(predecessor: Predecessor | None, split: Split) -> Start | None:
+    return None if predecessor is None else partial(predecessor.start, split.item_ids)
 
 
 def describe_training(trained: Trained) -> dict[str, object]:

@@ -19,6 +19,8 @@ from macrid.model.splitting import Split
 from macrid.model.training_state import Epoch as Epoch
 from macrid.model.training_state import Pass, TrainingState
 
+Start = Callable[[MacridVAE, sparse.csr_matrix, torch.Generator], torch.Tensor]  # -> (M, K) concept weights
+
 DIVERGED = 3.0  # times the lowest mean loss of an epoch: no annealing raises it so far
 FREE_TO_CHANGE = ("epochs", "patience", "basis")  # when training is resumed
 
@@ -77,6 +79,7 @@ def train(
     config: TrainingConfig,
     on_epoch: Callable[[Epoch], None] | None = None,
     checkpoints: Checkpoints | None = None,
+    start: Start | None = None,
 ) -> Trained:
     """Train on the split's training users; keep the epoch that ranks its validation users best.
 
@@ -87,6 +90,7 @@ def train(
         config: see `TrainingConfig`.
         on_epoch: called after every epoch, for progress.
         checkpoints: where to keep the state, and whether to go on from it; None for nowhere.
+        start: sets a new network up instead of `config.initialisation`.
 
     Raises:
         TrainingError: the loss is not finite, or diverges.
@@ -94,7 +98,7 @@ def train(
     """
     config = resolved(config, split.training.shape[0])
     data = data_fingerprint(split.training, split.validation.fold_in, split.validation.withheld)
-    state, keeper = _begin(split.training, config, checkpoints, data)
+    state, keeper = _begin(split.training, config, checkpoints, data, start)
     interrupted = False
     try:
         while len(state.epochs) < config.epochs and len(state.epochs) - state.best_epoch < config.patience:
@@ -118,6 +122,7 @@ def refit(
     epochs: int,
     on_pass: Callable[[Pass], None] | None = None,
     checkpoints: Checkpoints | None = None,
+    start: Start | None = None,
 ) -> MacridVAE:
     """Train for so many epochs without looking at anything else, for a network that is served after the evaluation of another.
 
@@ -127,12 +132,13 @@ def refit(
         epochs: the number of its best one.
         on_pass: called after every epoch, for progress.
         checkpoints: see `train`.
+        start: see `train`.
 
     Raises:
         TrainingError, CheckpointError: see `train`.
     """
     config = dataclasses.replace(resolved(config, training.shape[0]), epochs=epochs)
-    state, keeper = _begin(training, config, checkpoints, data_fingerprint(training))
+    state, keeper = _begin(training, config, checkpoints, data_fingerprint(training), start)
     while state.passes < epochs:
         done = _one_pass(state, training, config, keeper)
         if on_pass is not None:
@@ -152,7 +158,11 @@ def default_batch_size(users: int) -> int:
 
 
 def _begin(
-    training: sparse.csr_matrix, config: TrainingConfig, checkpoints: Checkpoints | None, data: str
+    training: sparse.csr_matrix,
+    config: TrainingConfig,
+    checkpoints: Checkpoints | None,
+    data: str,
+    start: Start | None,
 ) -> tuple[TrainingState, Keeper]:
     """The state to go on from: a new one, or that of a checkpoint."""
     settings = {**dataclasses.asdict(config), "data": data}
@@ -161,7 +171,9 @@ def _begin(
     generator = torch.Generator().manual_seed(config.seed)
     network = MacridVAE(training.shape[1], config.network, generator)
     groups = None
-    if found is None and config.initialisation == "co_clicks":
+    if found is None and start is not None:
+        groups = start(network, training, generator)
+    elif found is None and config.initialisation == "co_clicks":
         groups = start_from_co_clicks(network, training, generator)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     state = TrainingState.start(network, optimizer, config.averaging, generator, groups)
