@@ -53,7 +53,8 @@ def test_the_table_is_what_each_method_gets_on_each_split(source, methods):
     text = markdown(found, "here")
     assert "| EASE |" in text
     assert "| MultDAE | recall@50 |" in text
-    json.dumps(plain(compare_methods(source, methods, [1], held_out_users=20), "here"), allow_nan=False)
+    two = {name: methods[name] for name in ("macridvae", "popularity")}
+    json.dumps(plain(compare_methods(source, two, [1], held_out_users=20), "here"), allow_nan=False)
 
 
 def test_it_goes_on_where_it_was(source, methods, tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """Files of settings: written, read, and refused with the name of what is wrong."""
 
+import csv
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +64,22 @@ def test_an_absent_file_is_named(tmp_path):
 def test_what_cannot_be_is_named(settings, message):
     with pytest.raises(DataError, match=f"here: {message}"):
         check_settings(settings, KINDS, "here")
+
+
+SHIPPED = sorted((Path(__file__).parents[2] / "configs").glob("*/*.toml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_shipped_file_can_be_used_and_its_study_says_the_same(path):
+    settings = read_settings(path, path.stem)
+    check_settings(settings, ALL[path.stem].kinds, str(path))
+    study = tomllib.loads(path.read_text())["study"]
+    with path.with_suffix(".trials.csv").open() as lines:
+        trials = list(csv.DictReader(lines))
+    best = max((trial for trial in trials if trial["state"] == "complete"), key=lambda trial: float(trial["ndcg@100"]))
+    assert float(best["ndcg@100"]) == study["validation_ndcg_100"]
+    assert len(trials) == study["trials"]
+    assert all(str(settings[name]) == best[name] for name in study["searched"])
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -51,8 +51,8 @@ class TestShared:
     def test_dropout_leaves_the_expected_input_as_it_is(self):
         network = MultDae(5, MultDaeConfig(latent=3), generator())
         clicks, draw = Clicks.of(HISTORIES), generator(1)
-        mean = torch.stack([network.encoder(clicks, 0.5, draw) for _ in range(8_000)]).mean(dim=0)
-        torch.testing.assert_close(mean, network.encoder(clicks), atol=0.02, rtol=0)
+        mean = torch.stack([network.encoder(clicks, 0.5, draw) for _ in range(3_000)]).mean(dim=0)
+        torch.testing.assert_close(mean, network.encoder(clicks), atol=0.04, rtol=0)
 
     @pytest.mark.parametrize("name", METHODS)
     def test_the_same_seed_gives_the_same_scores_whatever_torch_has_drawn(self, name, circles):
