@@ -14,6 +14,7 @@ from macrid.artifacts.concepts import check_sizes, read_concepts, write_concepts
 from macrid.artifacts.derived import derive
 from macrid.artifacts.errors import BundleError, CatalogueError
 from macrid.artifacts.files import exists, folder_beside
+from macrid.artifacts.leases import Lease
 from macrid.artifacts.manifest import check_files, check_name, read_manifest, write_manifest
 from macrid.artifacts.schema import Concept, Float32Array, Float64Array, Int64Array, Manifest
 
@@ -63,6 +64,7 @@ class Bundle:
     items_by_concept: Int64Array
     items_by_popularity: Int64Array
     item_places: Float32Array | None = None  # a bundle without has no map
+    lease: Lease | None = None  # of one that was opened in a store
 
     @staticmethod
     def open(folder: Path, *, verify: bool = True) -> "Bundle":
@@ -95,12 +97,15 @@ class Bundle:
             concepts=concepts,
             catalogue=_open_catalogue(folder / schema.CATALOGUE_FILE, manifest.items, verify),
             index_path=folder / schema.INDEX_FILE if schema.INDEX_FILE in manifest.files else None,
+            lease=None,
             **arrays,
         )
 
     def close(self) -> None:
-        """Let the catalogue go; arrays are let go with the last reference to them."""
+        """Let the catalogue and the lease go; arrays are let go with the last reference to them."""
         self.catalogue.close()
+        if self.lease is not None:
+            self.lease.release()
 
 
 def write_bundle(folder: Path, contents: BundleContents) -> Manifest:

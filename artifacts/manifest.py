@@ -27,7 +27,15 @@ def read_manifest(folder: Path) -> Manifest:
         BundleError: it is absent, broken, of another format version, or does not fit itself.
     """
     path = folder / schema.MANIFEST_FILE
-    return _checked(read_json(path), str(path))
+    raw = read_json(path)
+    if isinstance(raw, dict) and raw.get("format_version") in schema.READABLE_VERSIONS[: schema.DIGEST_SINCE - 1]:
+        if "digest" in raw:
+            raise BundleError(f"{path}: has a digest, which format {raw['format_version']} does not have")
+        raw = {**raw, "digest": ""}
+    manifest = _checked(raw, str(path))
+    if manifest.format_version >= schema.DIGEST_SINCE:
+        _check_digest(path, manifest)
+    return manifest
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
@@ -45,6 +53,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     # Through JSON and back, so that the version is that of what will be read: tuples are lists then, and keys are text.
     complete = from_json(Manifest, parse_json(dump_json(_plain(draft, str(path)), str(path)), str(path)), str(path))
     complete = dataclasses.replace(complete, model_version=content_version(complete, str(path)))
+    complete = dataclasses.replace(complete, digest=own_digest(complete, str(path)))
     path.write_bytes(dump_json(to_json(complete), str(path)))
     return complete
 
@@ -56,8 +65,25 @@ def content_version(manifest: Manifest, where: str) -> str:
         BundleError: names `where`, when it cannot be written as JSON.
     """
     content = {**_plain(manifest, where), "model_version": "", "created_at": "", "data": {}}
+    del content["digest"]
     digest = hashlib.sha256(dump_json(content, where)).hexdigest()
     return f"{manifest.name}-{digest[:12]}"
+
+
+def own_digest(manifest: Manifest, where: str) -> str:
+    """SHA-256 of the manifest as it is written, its own digest left empty: it covers also what the version does not."""
+    return hashlib.sha256(dump_json({**_plain(manifest, where), "digest": ""}, where)).hexdigest()
+
+
+def _check_digest(path: Path, manifest: Manifest) -> None:
+    """Hold a manifest to its digest, and its bytes to the one way in which it is written."""
+    expected = own_digest(manifest, str(path))
+    if manifest.digest != expected:
+        raise BundleError(f"{path}: digest is {manifest.digest!r:.80}, expected {expected}")
+    if path.read_bytes() != dump_json(_plain(manifest, str(path)), str(path)):
+        raise BundleError(
+            f"{path}: is not written as manifests are: keys in order, an indent of one, a newline at the end"
+        )
 
 
 def check_name(name: str, where: str) -> None:

@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-FORMAT_VERSION = 3  # what is written
-READABLE_VERSIONS = (1, 2, 3)
+FORMAT_VERSION = 4  # what is written
+READABLE_VERSIONS = (1, 2, 3, 4)
+DIGEST_SINCE = 4  # the manifest carries its own SHA-256
 
 MANIFEST_FILE = "manifest.json"
 EMBEDDINGS_FILE = "embeddings.safetensors"
@@ -130,4 +131,5 @@ class Manifest:
     training: dict[str, object] = field(default_factory=dict)  # the configuration and the epoch kept
     metrics: dict[str, object] = field(default_factory=dict)  # test metrics, with baselines beside
     index: dict[str, object] = field(default_factory=dict)  # kind, recall@20 and recall@100 against exact
+    digest: str = ""  # SHA-256 of the manifest itself with this field empty; "" before format 4
     files: dict[str, FileEntry] = field(default_factory=dict)  # every file but the manifest, by its path in the folder

@@ -10,13 +10,24 @@ import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.errors import BundleError, StoreError
-from macrid.artifacts.files import dump_json, exists, folder_beside, make_folder, read_json, replace_file, sha256, sweep
+from macrid.artifacts.files import (
+    dump_json,
+    exists,
+    folder_beside,
+    make_folder,
+    read_json,
+    replace_file,
+    sha256,
+    sweep,
+    sync,
+)
+from macrid.artifacts.leases import Lease, alone
 from macrid.artifacts.manifest import check_version, read_manifest
 from macrid.artifacts.records import from_json, to_json
 from macrid.artifacts.schema import MANIFEST_FILE, Manifest
@@ -48,6 +59,14 @@ class Pointer:
     def history(self) -> tuple[Published, ...]:
         """The current version and the earlier ones, latest first."""
         return (Published(self.model_version, self.manifest_sha256), *self.previous)
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What a collection removed, and what it left although it is old, because it is open somewhere."""
+
+    removed: tuple[str, ...]
+    in_use: tuple[str, ...]
 
 
 class Store:
@@ -154,6 +173,40 @@ class Store:
             self._point_to(earlier[0], tuple(earlier[1:]))
         return earlier[0].model_version
 
+    def collect_garbage(self, keep: int = 2, *, dry_run: bool = False) -> "Garbage":
+        """Remove versions that are neither current, nor among the latest ones before it, nor open in any process.
+
+        Args:
+            keep: how many versions to keep for rolling back to, beside the current one.
+            dry_run: remove nothing, and say what would be.
+
+        Raises:
+            StoreError: the pointer is broken, so nobody knows what is current; or the folder cannot be written.
+        """
+        with self._lock():
+            pointer = self.pointer()
+            earlier = [published for published in (pointer.previous if pointer else ()) if self._has(published)]
+            kept = {published.model_version for published in earlier[:keep]} | (
+                {pointer.model_version} if pointer else set()
+            )
+            removed: list[str] = []
+            in_use: list[str] = []
+            for version in self.versions():
+                if version not in kept:
+                    (removed if self._remove(version, dry_run) else in_use).append(version)
+        return Garbage(tuple(removed), tuple(in_use))
+
+    def _remove(self, version: str, dry_run: bool) -> bool:
+        """Remove a version unless somebody has it open; at first its name goes, in one step."""
+        folder = self.folder(version)
+        with alone(folder) as is_free:
+            if is_free and not dry_run:
+                hidden = folder.with_name(f".{version}.removed.partial")  # swept up later, should this be the end
+                folder.rename(hidden)
+                sync(folder.parent)
+                shutil.rmtree(hidden)
+            return is_free
+
     def _open(self, version: str, manifest_sha256: str | None) -> Bundle:
         """Open and verify a version, whose manifest must be the very one that was published, where that is known."""
         manifest = self.folder(version) / MANIFEST_FILE
@@ -162,10 +215,15 @@ class Store:
         actual = sha256(manifest)
         if manifest_sha256 is not None and actual != manifest_sha256:
             raise BundleError(f"{manifest}: SHA-256 is {actual}, expected {manifest_sha256} as published")
-        found = read_manifest(manifest.parent).model_version
-        if found != version:
-            raise BundleError(f"{manifest}: is of the version {found}, expected {version}")
-        return Bundle.open(manifest.parent)
+        lease = Lease(manifest.parent)
+        try:
+            found = read_manifest(manifest.parent).model_version
+            if found != version:
+                raise BundleError(f"{manifest}: is of the version {found}, expected {version}")
+            return replace(Bundle.open(manifest.parent), lease=lease)
+        except BaseException:
+            lease.release()
+            raise
 
     def _has(self, published: Published) -> bool:
         return self.folder(published.model_version).is_dir()

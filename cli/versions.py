@@ -63,6 +63,24 @@ def names(
     typer.echo(as_toml(opened.concepts, dimensions), nl=False)
 
 
+@app.command()
+def gc(
+    store: StoreOption = DEFAULT_STORE,
+    keep: Annotated[int, typer.Option(min=0, help="Versions to keep for rolling back, beside the current one.")] = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove old versions from the store, but none that a server on this machine or share has open."""
+    from macrid.artifacts.store import Store
+
+    garbage = Store(store).collect_garbage(keep, dry_run=dry_run)
+    for version in garbage.removed:
+        console.print(f"{'would remove' if dry_run else 'removed'} {version}")
+    for version in garbage.in_use:
+        console.print(f"kept {version}: a server has it open")
+    if not (garbage.removed or garbage.in_use):
+        console.print("nothing to remove")
+
+
 @app.command("roll-back")
 def roll_back(store: StoreOption = DEFAULT_STORE) -> None:
     """Make the version before the current one current again."""

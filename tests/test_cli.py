@@ -28,6 +28,7 @@ COMMANDS = (
     ["roll-back"],
     ["tune"],
     ["serve"],
+    ["gc"],
     ["key", "create"],
     ["key", "list"],
     ["key", "revoke"],

@@ -122,3 +122,20 @@ def places(value):
     for key in keys:
         yield value, key
         yield from places(value[key])
+
+
+@settings(max_examples=120, deadline=None)
+@given(place=anywhere, change=st.integers(1, 255), cut=st.booleans())
+def test_a_wrong_byte_in_a_manifest_is_found_without_a_store(pristine_copy, place, change, cut):
+    """By the manifest's own digest: also in what its version does not cover, and in the spaces."""
+    path = pristine_copy / "manifest.json"
+    with mended_afterwards(path) as data:
+        at = int(place * len(data))
+        if cut:
+            del data[at:]
+        else:
+            data[at] ^= change
+        path.write_bytes(data)
+        refusal = refusal_of(pristine_copy)
+        assert refusal is not None
+        assert f"{path}: " in refusal

@@ -40,6 +40,13 @@ def listed():
     opened.close()
 
 
+@pytest.fixture(scope="module")
+def sealed():
+    opened = Bundle.open(GOLDEN / "format-4")
+    yield opened
+    opened.close()
+
+
 def test_there_is_a_golden_bundle_of_every_format_version():
     expected = {f"format-{version}" for version in range(1, FORMAT_VERSION + 1)}
     assert {path.name for path in GOLDEN.iterdir() if path.is_dir()} == expected
@@ -129,3 +136,12 @@ class TestFormat3:
 def test_older_bundles_get_the_derived_arrays_when_they_are_opened(bundle):
     assert bundle.main_concepts.tolist() == bundle.concept_weights.argmax(axis=1).tolist()
     assert bundle.items_by_popularity[0] == bundle.popularity.argmax()
+
+
+class TestFormat4:
+    def test_its_version_and_digest_are_computed_as_they_were(self, sealed):
+        assert sealed.manifest.model_version == "golden-407caedc5409"
+        assert sealed.manifest.digest == "95fb17746279adba4b44bd5b2d6a4dd4a67a9ef6e1075ed74f147aa9b34eb0e0"
+
+    def test_it_can_be_published(self, tmp_path):
+        assert Store(tmp_path).publish(GOLDEN / "format-4") == "golden-407caedc5409"

@@ -11,7 +11,7 @@ from tests.support.tampering import edit_json, restate
 
 FIELDS = {
     "format_version", "model_version", "name", "created_at", "items", "concepts", "dimensions", "temperature", "fitted_on",
-    "data", "training", "metrics", "index", "files",
+    "data", "training", "metrics", "index", "digest", "files",
 }  # fmt: skip
 
 
@@ -75,17 +75,17 @@ class TestFields:
 
 
 class TestFormatVersion:
-    @pytest.mark.parametrize("version", [0, 4, "1", 1.0, True, None, [1]])
+    @pytest.mark.parametrize("version", [0, 5, "1", 1.0, True, None, [1]])
     def test_another_one_is_refused_before_anything_else(self, folder, version):
         (folder / "manifest.json").write_text(json.dumps({"format_version": version, "of": "another format"}))
         with pytest.raises(BundleError) as refusal:
             read_manifest(folder)
-        assert str(refusal.value) == f"{folder}/manifest.json: format_version is {version!r}, expected 1 or 2 or 3"
+        assert str(refusal.value) == f"{folder}/manifest.json: format_version is {version!r}, expected 1 or 2 or 3 or 4"
 
     @pytest.mark.parametrize("data", [b"{}", b"[]", b"null", b"3", b'"1"'])
     def test_none_is_refused(self, folder, data):
         (folder / "manifest.json").write_bytes(data)
-        with pytest.raises(BundleError, match="format_version is None, expected 1 or 2 or 3"):
+        with pytest.raises(BundleError, match="format_version is None, expected 1 or 2 or 3 or 4"):
             read_manifest(folder)
 
 
@@ -113,10 +113,13 @@ class TestJson:
         with pytest.raises(BundleError, match=r"manifest\.json: cannot be read as JSON"):
             read_manifest(folder)
 
-    def test_a_character_written_as_two_escapes_is_a_character(self, folder):
+    def test_a_character_is_written_as_itself(self, folder):
         restate(folder, data={"title": "\N{SNOWMAN}\U0001f45c"})
-        assert b"\\ud83d\\udc5c" in (folder / "manifest.json").read_bytes()
+        path = folder / "manifest.json"
         assert read_manifest(folder).data == {"title": "\N{SNOWMAN}\U0001f45c"}
+        path.write_bytes(path.read_bytes().replace("\U0001f45c".encode(), b"\\ud83d\\udc5c"))
+        with pytest.raises(BundleError, match="is not written as manifests are"):  # the same, in other bytes
+            read_manifest(folder)
 
     def test_nesting_too_deep_to_be_copied_is_refused_even_where_the_parser_allows_it(self, folder):
         nested = []
@@ -175,6 +178,9 @@ class TestModelVersion:
         before = read_manifest(folder)
         value = {"file": "elsewhere.csv"} if name == "data" else "2000-01-01T00:00:00Z"
         edit_json(folder / "manifest.json", lambda manifest: manifest.update({name: value}))
+        with pytest.raises(BundleError, match=r"manifest\.json: digest is '[0-9a-f]{64}', expected [0-9a-f]{64}"):
+            read_manifest(folder)  # but it is under the manifest's own digest
+        restate(folder, **{name: value})
         after = read_manifest(folder)
         assert after.model_version == before.model_version
         assert getattr(after, name) == value

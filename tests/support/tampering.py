@@ -21,9 +21,21 @@ def restate(folder, **fields):
     if "files" not in fields:
         manifest["files"] = {name: described(folder / name) for name in manifest["files"]}
     content = {**manifest, "model_version": "", "created_at": "", "data": {}}
+    content.pop("digest", None)
     text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     version = f"{manifest['name']}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    path.write_text(json.dumps({**manifest, "model_version": fields.get("model_version", version)}), encoding="utf-8")
+    seal(path, {**manifest, "model_version": fields.get("model_version", version)})
+
+
+def seal(path, manifest):
+    """Write a manifest with the digest that is then right, the one way that manifests are written."""
+    if "digest" in manifest:
+        manifest["digest"] = hashlib.sha256(written({**manifest, "digest": ""}).encode()).hexdigest()
+    path.write_text(written(manifest), encoding="utf-8")
+
+
+def written(manifest):
+    return json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def described(path):
