@@ -17,6 +17,7 @@ ENV PATH=/opt/macrid/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MACRID_STORE=/store \
     MACRID_HOST=0.0.0.0 \
+    OMP_NUM_THREADS=1 \
     MACRID_PORT=8000
 VOLUME /store
 EXPOSE 8000
