@@ -127,6 +127,10 @@ def _print_continued(record: Any) -> None:
             f"{record['items_keeping_their_concept']:.0%} of the {record['items_in_common']:,} items both have; "
             f"{record['new_items']:,} items are new"
         )
+        console.print(
+            f"[yellow]note:[/] {record['from']} may have learnt from the users held out here, so the figures may be too good; "
+            "a training from scratch tells"
+        )
 
 
 def publish_bundle(bundle: Path, store: Path, recall_floor: float = RECALL_FLOOR) -> None:

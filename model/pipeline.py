@@ -51,6 +51,10 @@ PAPER_RECIPE: Mapping[str, object] = {  # what the authors' code does where our 
     "prior_std": 0.075,
 }
 
+METRICS_OF_A_CONTINUATION = (
+    "training went on from {version}, which may have learnt from users held out here: the figures may be too good, and the best "
+    "epoch may come too early"
+)
 METRICS_BEFORE_REFIT = (
     "another network of the same settings, trained on {users} training users alone; this one was then trained on all users for "
     "as many epochs as that one's best had, and nobody is left to evaluate it on"
@@ -189,6 +193,8 @@ def run(
             _start(predecessor, served),
         )
         metrics["of"] = METRICS_BEFORE_REFIT.format(users=len(split.training_user_ids))
+    if predecessor is not None:
+        metrics["caution"] = METRICS_OF_A_CONTINUATION.format(version=predecessor.model_version)
     provenance = Provenance(
         name=source.name,
         fitted_on=fitted_on,

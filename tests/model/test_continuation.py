@@ -132,6 +132,7 @@ class TestRetraining:
         with contextlib.closing(Bundle.open(tmp_path / "next")) as found:
             record = found.manifest.training["continued"]
             assert record["from"] == bundle.manifest.model_version
+            assert "may be too good" in found.manifest.metrics["caution"]
             assert record["items_keeping_their_concept"] > 0.9
             assert [concept.id for concept in found.concepts] == [concept.id for concept in bundle.concepts]
             labels = [one.label == other.label for one, other in zip(found.concepts, bundle.concepts, strict=True)]
