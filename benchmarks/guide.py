@@ -1,10 +1,10 @@
 """Write docs/guide.md: walks and steering sessions on real data, chosen by a rule, asked of a running server through the client.
 
-The rule, so that nothing is picked by hand. *Dimensions*: from every concept the named dimension (both ends) with the largest
-strength × importance; concepts in the order of that product. *Walks*: along the first six of these, each from its concept's best
-exemplar. *Steering*: the first three of these; the person is the held-out test user with 10 to 40 clicks who has the largest
-share of them in the concept, and the dimension is turned to whichever end is farther from where the person is, as far as the
-middle of its last twentieth (quantile .025 or .975).
+The rule, so that nothing is picked by hand. *Dimensions*: those named at both ends, by strength × importance: first the best
+of every concept, then the second best, and so on. *Walks*: along the first six of these, each from its concept's best
+exemplar. *Steering*: the first three of these; of the ten held-out test users with 10 to 40 clicks who have the largest share
+of them in the concept, the one whom the turn takes farthest among its items, to the middle of the first or the last twentieth
+(quantile .025 or .975).
 
     python -m benchmarks.guide --store STORE --title "MovieLens-1M" [--from FOLDER] [--walks 6] [--sessions 3] [--pictures PREFIX]
 
@@ -35,6 +35,7 @@ from macrid.service.schemas.concepts import ConceptDimension
 from macrid.service.schemas.steering import AppliedEdit
 
 CLICKS = (10, 40)
+PEOPLE = 10  # with the largest share in a concept, of whom one is shown
 LISTED = 8
 
 
@@ -69,17 +70,13 @@ def serving(store: Path) -> Iterator[Client]:
 
 
 def choose(client: Client) -> list[Chosen]:
-    """Return every concept's best named dimension, best first."""
-    concepts = [client.concept(summary.concept) for summary in client.concepts().concepts]
-    named = [
-        max(
-            (Chosen(concept, d) for d in concept.dimensions if d.low_label and d.high_label),
-            key=lambda chosen: chosen.worth,
-            default=None,
-        )
-        for concept in concepts
-    ]
-    return sorted((chosen for chosen in named if chosen), key=lambda chosen: -chosen.worth)
+    """Return every concept's best named dimension, best first, then every concept's second best, and so on."""
+    found = []
+    for summary in client.concepts().concepts:
+        concept = client.concept(summary.concept)
+        named = [Chosen(concept, d) for d in concept.dimensions if d.low_label and d.high_label]
+        found += list(enumerate(sorted(named, key=lambda each: -each.worth)))
+    return [chosen for _, chosen in sorted(found, key=lambda each: (each[0], -each[1].worth))]
 
 
 def print_walk(client: Client, catalogue: Catalogue, chosen: Chosen, pictures: Path | None) -> None:
@@ -103,16 +100,16 @@ def print_walk(client: Client, catalogue: Catalogue, chosen: Chosen, pictures: P
 def print_session(client: Client, chosen: Chosen, histories: Sequence[list[str]]) -> None:
     """Turn the dimension for the person whom the rule chooses, and print the list before and after."""
     concept, dim = chosen.concept.concept, chosen.dimension.dim
-    person = max(
+    candidates = sorted(
         (history for history in histories if CLICKS[0] <= len(history) <= CLICKS[1]),
-        key=lambda history: client.encode(history=history).components[concept].share,
-    )
-    tried = {end: _turned(client, person, concept, dim, end) for end in (0.025, 0.975)}
-    before = _edit(tried[0.975]).quantile_before
-    after = tried[0.025 if before > 0.5 else 0.975]
+        key=lambda history: -client.encode(history=history).components[concept].share,
+    )[:PEOPLE]
+    tried = [(person, _turned(client, person, concept, dim, end)) for person in candidates for end in (0.025, 0.975)]
+    person, after = max(tried, key=lambda each: abs(_edit(each[1]).quantile_applied - _edit(each[1]).quantile_before))
     edit = _edit(after)
+    before = edit.quantile_before
     plain = client.recommend(history=person, n=LISTED)
-    name = chosen.dimension.low_label if before > 0.5 else chosen.dimension.high_label
+    name = chosen.dimension.low_label if edit.quantile_applied < before else chosen.dimension.high_label
     titles = [client.item(item).title for item in person[:LISTED]]
     print(
         f"**{_text(chosen.concept.label)}, more {_text(name)}.** A person with {len(person)} clicks, among them "
