@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from macrid.artifacts.schema import Float32Array, Int64Array
+from macrid.artifacts.store import RECALL_FLOOR
 from macrid.model.cells import divide
 from macrid.model.errors import DataError
 
@@ -55,6 +56,9 @@ def choose_index(
         components: (U, K, d) of users; at most `MEASURED_USERS` of them are asked.
         budget: how large the index may be, as a multiple of the item embeddings; 0 for none.
 
+    Returns:
+        The index; none for a small catalogue, and none where it would not find what `macrid publish` asks for.
+
     Raises:
         DataError: the budget is negative or no number.
     """
@@ -66,6 +70,8 @@ def choose_index(
     index = build(arrays["item_embeddings"], log_partition, temperature)
     users = components[np.unique(np.linspace(0, len(components) - 1, MEASURED_USERS).astype(np.int64))]
     probes, recall = measure(index, arrays, log_partition, temperature, users)
+    if min(recall.values()) < RECALL_FLOOR:  # the codes are too coarse for these items
+        return BuiltIndex()
     content = faiss.serialize_index(index).tobytes()
     described = {"kind": "ivf_sq8", "cells": index.nlist, "probes": probes, **recall, "users": len(users)}
     return BuiltIndex({**described, "bytes": len(content)}, content)

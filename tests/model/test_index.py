@@ -42,6 +42,11 @@ class TestChoice:
         assert described["bytes"] == len(built.content)
         assert len(built.content) == pytest.approx(expected_size(6000, 20) * 6000 * 20 * 4, rel=0.05)
 
+    def test_one_that_finds_too_little_is_left_out(self, shop, monkeypatch):
+        for missed in ({"recall@20": 0.97, "recall@100": 0.99}, {"recall@20": 0.99, "recall@100": 0.97}):
+            monkeypatch.setattr(indexing, "measure", lambda *_, missed=missed: (8, missed))
+            assert chosen(shop) == indexing.BuiltIndex()
+
     def test_a_small_one_gets_none(self, shop, monkeypatch):
         monkeypatch.setattr(indexing, "SMALLEST", 6001)
         assert chosen(shop).described == {"kind": "none"}
