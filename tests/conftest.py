@@ -41,6 +41,6 @@ def small_run(small_shop, tmp_path_factory):
     options = pipeline.SourceOptions(items=small_shop / "items.csv", name="small-shop")
     source = pipeline.load_source(given, options)
     split = pipeline.split_source(source, None, seed=1)
-    config = pipeline.training_config(source, {"epochs": 12, "batch_size": 50, "dimensions": 32, "seed": 1})
+    config = pipeline.training_config(source, {"epochs": 30, "batch_size": 50, "dimensions": 32, "seed": 1})
     outcome = pipeline.run(source, split, config, tmp_path_factory.mktemp("runs") / "bundle")
     return outcome, split

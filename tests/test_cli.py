@@ -229,7 +229,7 @@ class TestErrors:
         assert [path.name for path in tmp_path.iterdir()] == ["clicks.csv"]  # not even an empty folder
 
     def test_an_unknown_source_lists_the_known_ones(self, tmp_path):
-        assert "demo-shop, ml-latest-small" in macrid("train", "netflix", cwd=tmp_path, expect=2)
+        assert "demo-shop, ml-latest-small" in macrid("train", "netflicks", cwd=tmp_path, expect=2)
 
     def test_a_folder_that_exists_is_not_written_over(self, small_shop, tmp_path):
         (tmp_path / "out").mkdir()
