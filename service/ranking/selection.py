@@ -19,6 +19,7 @@ from macrid.service.arrays import Float32Array, Float64Array, Int64Array
 from macrid.service.ranking.protocol import Ranking
 
 WINDOW = 200
+SHALLOWEST = 32
 DEEPER = 4  # times as deep, when a ranking is used up
 
 
@@ -58,17 +59,38 @@ def select(
     if wanted.is_plain:
         return rank(wanted.n)
     depth = wanted.n + (WINDOW if wanted.diversity else 0)
+    if wanted.min_score is not None:
+        depth = rung(depth)
     while True:
         ranking = rank(depth)
         used_up = len(ranking.indices) < depth
         if wanted.min_score is not None:
-            high_enough = int(np.count_nonzero(ranking.scores >= wanted.min_score))  # scores may rise between stages
-            used_up = used_up or high_enough < len(ranking.indices)
-            ranking = taken(ranking, np.flatnonzero(ranking.scores >= wanted.min_score))
+            ranking, ended = high_enough(ranking, wanted.min_score)
+            used_up = used_up or ended
         chosen = choose(ranking, wanted, item_embeddings, temperature, used_up=used_up)
         if chosen is not None:
             return taken(ranking, chosen)
         depth *= DEEPER
+
+
+def high_enough(ranking: Ranking, min_score: float) -> tuple[Ranking, bool]:
+    """Return the items that reach a score, and whether no more are looked for.
+
+    Where a ranking is not proved, scores may rise again below one that is too low. So it is looked through to the next
+    rung: where it ends must not depend on how deep it was asked for, or pages would not fit together.
+    """
+    too_low = np.flatnonzero(ranking.scores < min_score)
+    if len(too_low):
+        ranking = taken(ranking, slice(rung(int(too_low[0]) + 1)))
+    return taken(ranking, np.flatnonzero(ranking.scores >= min_score)), len(too_low) > 0
+
+
+def rung(depth: int) -> int:
+    """Return the least of 32, 128, 512, … that is as deep as this."""
+    found = SHALLOWEST
+    while found < depth:
+        found *= DEEPER
+    return found
 
 
 def choose(

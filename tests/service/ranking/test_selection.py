@@ -104,3 +104,19 @@ class TestSelect:
 def test_places_within_concepts_count_from_the_front():
     assert places_within_concepts(np.array([2, 0, 2, 2, 0])).tolist() == [0, 0, 1, 2, 1]
     assert places_within_concepts(np.array([], dtype=np.int64)).tolist() == []
+
+
+def test_pages_of_a_ranking_that_is_not_proved_fit_together_under_a_least_score():
+    # The first stage ends below the least score, and the second begins above it again.
+    scores = np.array([5.0] * 15 + [-1.0] + [4.0] * 5 + [-1.0] * 20 + [3.0] * 59)
+    ranking = Ranking(np.arange(100), scores, np.zeros(100, dtype=np.int64), False)
+
+    def shown(n):
+        def rank(depth):
+            return Ranking(ranking.indices[:depth], ranking.scores[:depth], ranking.concepts[:depth], ranking.certified)
+
+        return select(rank, Selection(n=n, min_score=0.0), np.eye(100, dtype=np.float32), TAU).indices.tolist()
+
+    every = shown(100)
+    assert every == [*range(15), *range(16, 21)]
+    assert [shown(n) for n in range(1, 101)] == [every[:n] for n in range(1, 101)]
