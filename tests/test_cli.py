@@ -1,16 +1,20 @@
-"""The command line as a user meets it: in a process of its own, in a folder of its own."""
+"""The command line as a user meets it, in a folder of its own; and in a process of its own, where it is interrupted or killed."""
 
+import contextlib
+import io
 import json
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.store import Store
+from macrid.cli import main
 
 COMMANDS = (
     [],
@@ -37,11 +41,23 @@ COMMANDS = (
 
 
 def macrid(*arguments, cwd, expect=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "macrid.cli", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return " ".join((done.stdout + done.stderr).split())
+    """Run a command in this process, which has the libraries loaded already, and return what it prints."""
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(cwd):
+        patch.setattr(sys, "argv", ["macrid", *map(str, arguments)])
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), pytest.raises(SystemExit) as ended:
+            main()
+    assert (ended.value.code or 0) == expect, said.getvalue()
+    return " ".join(said.getvalue().split())
+
+
+def test_it_is_a_command_and_a_module(tmp_path):
+    command = Path(sys.executable).with_name("macrid")
+    for way in ([command], [sys.executable, "-m", "macrid.cli"]):
+        done = subprocess.run([*way, "publish", "nothing"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert "manifest.json" in done.stderr
+        assert done.stdout == ""
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "macrid")
@@ -158,7 +174,7 @@ class TestInterruption:
         for line in process.stdout:
             if "users train" in line:
                 break
-        time.sleep(8)
+        time.sleep(4)
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 130, said

@@ -1,5 +1,6 @@
 """A server in a process of its own, started and stopped as a person would."""
 
+import fcntl
 import os
 import re
 import signal
@@ -31,7 +32,7 @@ def running(command, cwd, port, **environment):
             cwd=cwd,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "2", **environment},
+            env={**os.environ, **environment},
         )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
@@ -56,13 +57,20 @@ def await_ready(client, process, log):
 
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory):
-    """A folder in which `macrid demo` has done all its work once."""
-    folder = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(
-        [sys.executable, "-m", "macrid.cli", "demo", "--no-serve"],
-        cwd=folder, capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "2"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    """A folder in which `macrid demo` has done all its work, once for all the processes that run tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "demo"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "artifacts").exists():
+            done = subprocess.run(
+                [sys.executable, "-m", "macrid.cli", "demo", "--no-serve"],
+                cwd=folder, capture_output=True, text=True, timeout=600,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
