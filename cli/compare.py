@@ -5,10 +5,9 @@ from typing import Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from macrid.cli.app import console
-from macrid.cli.output import print_source, write_json
+from macrid.cli.output import counting, print_source, write_json
 
 
 def whole_numbers(text: str, option: str) -> list[int]:
@@ -32,11 +31,7 @@ def compare_source(
     settings = {
         name: _settings_of(source, methods.method(name), configs) for name in dict.fromkeys(("macridvae", *named))
     }
-    columns = (
-        TextColumn("fitted"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console) as bar:
+    with counting("fitted") as bar:
         task = bar.add_task("", total=len(settings) * len(seeds))
 
         def on_fit(fit: Fit) -> None:

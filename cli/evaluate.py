@@ -10,30 +10,25 @@ from macrid.cli.app import app, console, trainer
 from macrid.cli.compare import compare_source, whole_numbers
 from macrid.cli.loading import load_source
 from macrid.cli.options import (
+    DEFAULT_DATA,
     DEFAULT_STORE,
+    BundleArgument,
+    CategoryOption,
+    ClicksOption,
+    DataOptions,
     Given,
-    HeldOutUsers,
-    ItemColumn,
-    MinRating,
-    MinUserItems,
-    RatingColumn,
-    SourceFolder,
+    JsonFile,
     StoreOption,
-    TimestampColumn,
-    UserColumn,
+    with_data_options,
 )
 from macrid.cli.output import print_source, print_table, trainings, write_json
 
 
 @app.command()
+@with_data_options
 def evaluate(
-    bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle's folder; default: the store's current version.")
-    ] = None,
+    bundle: BundleArgument = None,
     store: StoreOption = DEFAULT_STORE,
-    folder: Annotated[
-        Path | None, typer.Option("--from", help="Where the clicks are now: a folder of a data set, or a file.")
-    ] = None,
     compare: Annotated[
         str | None,
         typer.Option(
@@ -64,13 +59,7 @@ def evaluate(
             help="Tables as Markdown and JSON, and every fit, so that it goes on where it was. Default: runs/compare-NAME.",
         ),
     ] = None,
-    user_column: UserColumn = None,
-    item_column: ItemColumn = None,
-    rating_column: RatingColumn = None,
-    timestamp_column: TimestampColumn = None,
-    min_rating: MinRating = None,
-    min_user_items: MinUserItems = 5,
-    held_out_users: HeldOutUsers = None,
+    data: DataOptions = DEFAULT_DATA,
 ) -> None:
     """Compare a bundle with EASE and popularity on the test users of the very split it was trained with.
 
@@ -81,17 +70,10 @@ def evaluate(
     if compare is not None:
         if bundle is not None:
             raise typer.BadParameter("a bundle and --compare exclude each other", param_hint="BUNDLE")
-        options = trainer().SourceOptions(
-            folder=folder,
-            columns=trainer().ColumnNames(user_column, item_column, rating_column, timestamp_column),
-            min_rating=min_rating,
-            min_user_items=min_user_items,
-        )
-        source = load_source(compare, options)
+        source = load_source(compare, data.source_options())
         numbers = whole_numbers(seeds, "--seeds")
-        compare_source(
-            source, numbers, baselines, configs, held_out_users, out or Path("runs") / f"compare-{source.name}"
-        )
+        folder = out or Path("runs") / f"compare-{source.name}"
+        compare_source(source, numbers, baselines, configs, data.held_out_users, folder)
         return
     from macrid.artifacts.bundle import Bundle
     from macrid.artifacts.store import Store
@@ -99,25 +81,16 @@ def evaluate(
     pipeline = trainer()
     opened = Bundle.open(bundle) if bundle else Store(store).open_current()
     console.print(f"{opened.manifest.model_version}, fitted on {opened.manifest.fitted_on.replace('_', ' ')}")
-    table, split = pipeline.evaluate_bundle(opened, folder)
+    table, split = pipeline.evaluate_bundle(opened, data.folder)
     print_table(table, len(split.test.user_ids))
 
 
 @app.command()
 def analyse(
-    bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle's folder; default: the store's current version.")
-    ] = None,
+    bundle: BundleArgument = None,
     store: StoreOption = DEFAULT_STORE,
-    folder: Annotated[
-        Path | None, typer.Option("--from", help="Where the clicks are now: a folder of a data set, or a file.")
-    ] = None,
-    category: Annotated[
-        str | None,
-        typer.Option(
-            help="Item column to compare the concepts with; default: the one that groups items into the fewest."
-        ),
-    ] = None,
+    folder: ClicksOption = None,
+    category: CategoryOption = None,
     factors: Annotated[
         str | None, typer.Option(metavar="A,B,C", help="Numeric item columns as factors; default: all that vary.")
     ] = None,
@@ -125,7 +98,7 @@ def analyse(
         int, typer.Option(min=0, help="Items to walk from for each category and factor; 0 for no walks.")
     ] = 50,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of shuffles, halves and samples.")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure what a bundle learnt: concepts against categories, independence, and factors against dimensions.
 
@@ -157,21 +130,15 @@ def analyse(
 
 
 @app.command("choose-k")
+@with_data_options
 def choose_k(
     given: Given,
     candidates: Annotated[str, typer.Option(metavar="2,3,5", help="Numbers of concepts to try.")] = "2,3,5,7,10,15,20",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each, from different seeds.")] = 3,
     updates: Annotated[int, typer.Option(min=1, help="Of each training, in small batches.")] = 400,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the split, and the first of the seeds.")] = 98765,
-    user_column: UserColumn = None,
-    item_column: ItemColumn = None,
-    rating_column: RatingColumn = None,
-    timestamp_column: TimestampColumn = None,
-    min_rating: MinRating = None,
-    min_user_items: MinUserItems = 5,
-    folder: SourceFolder = None,
-    held_out_users: HeldOutUsers = None,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
+    data: DataOptions = DEFAULT_DATA,
+    json_file: JsonFile = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there as Markdown.")] = None,
 ) -> None:
     """Recommend a number of concepts: train each candidate briefly, and see which serves and is found again.
@@ -183,15 +150,9 @@ def choose_k(
     from macrid.model.analysis.choosing import brief, choose_concepts
     from macrid.model.analysis.tables import choice_markdown, choice_table
 
-    options = pipeline.SourceOptions(
-        folder=folder,
-        columns=pipeline.ColumnNames(user_column, item_column, rating_column, timestamp_column),
-        min_rating=min_rating,
-        min_user_items=min_user_items,
-    )
-    source = load_source(given, options)
+    source = load_source(given, data.source_options())
     print_source(source)
-    split = pipeline.split_source(source, held_out_users, seed)
+    split = pipeline.split_source(source, data.held_out_users, seed)
     config = brief(pipeline.training_config(source, {}), split.training.shape[0], updates)
     numbers = whole_numbers(candidates, "--candidates")
     with trainings(len(set(numbers)) * seeds) as on_trained:

@@ -1,9 +1,18 @@
 """Arguments and options that several commands share."""
 
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
+
+from macrid.cli.app import trainer
+
+if TYPE_CHECKING:
+    from macrid.model.pipeline import SourceOptions
 
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="MACRID_STORE", help="Folder of published versions.", show_default=True)
@@ -20,30 +29,18 @@ Given = Annotated[
     ),
 ]
 
-UserColumn = Annotated[
-    str | None, typer.Option(rich_help_panel="Data", help="Column of user ids; default: user, user_id or userId.")
+BundleArgument = Annotated[Path | None, typer.Argument(help="A bundle's folder; default: the store's current version.")]
+ClicksOption = Annotated[
+    Path | None, typer.Option("--from", help="Where the clicks are now: a folder of a data set, or a file.")
 ]
-ItemColumn = Annotated[
-    str | None, typer.Option(rich_help_panel="Data", help="Column of item ids; default: item, item_id or itemId.")
+CategoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--category",
+        help="Item column to compare the concepts with; default: the one that groups items into the fewest.",
+    ),
 ]
-RatingColumn = Annotated[
-    str | None, typer.Option(rich_help_panel="Data", help="Column of ratings, with --min-rating; default: rating.")
-]
-TimestampColumn = Annotated[
-    str | None, typer.Option(rich_help_panel="Data", help="Put the clicks in this column's order first.")
-]
-MinRating = Annotated[float | None, typer.Option(rich_help_panel="Data", help="Keep only ratings of at least this.")]
-MinUserItems = Annotated[
-    int, typer.Option(rich_help_panel="Data", min=1, help="Keep users with at least so many items.")
-]
-SourceFolder = Annotated[
-    Path | None,
-    typer.Option("--from", rich_help_panel="Data", help="Folder of a data set's files, if not in the usual places."),
-]
-HeldOutUsers = Annotated[
-    int | None,
-    typer.Option(rich_help_panel="Data", min=1, help="Users held out, each for validation and test; default: a tenth."),
-]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")]
 
 Checkpoint = Annotated[
     Path | None,
@@ -101,3 +98,70 @@ ContinueFrom = Annotated[
         help="Start from a bundle's tables; concepts and dimensions that agree with it keep their ids.",
     ),
 ]
+
+
+def data_option(*names: str, help: str, **more: Any) -> Any:
+    """An option of the panel "Data"."""
+    return typer.Option(*names, rich_help_panel="Data", help=help, **more)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+    """How to read and split a source; every field is an option of the commands that `with_data_options` wraps."""
+
+    user_column: Annotated[str | None, data_option(help="Column of user ids; default: user, user_id or userId.")] = None
+    item_column: Annotated[str | None, data_option(help="Column of item ids; default: item, item_id or itemId.")] = None
+    rating_column: Annotated[str | None, data_option(help="Column of ratings, with --min-rating; default: rating.")] = (
+        None
+    )
+    timestamp_column: Annotated[str | None, data_option(help="Put the clicks in this column's order first.")] = None
+    min_rating: Annotated[float | None, data_option(help="Keep only ratings of at least this.")] = None
+    min_user_items: Annotated[int, data_option(min=1, help="Keep users with at least so many items.")] = 5
+    folder: Annotated[
+        Path | None,
+        data_option(
+            "--from", help="Where a data set's files, or the clicks of a bundle, are if not in the usual places."
+        ),
+    ] = None
+    held_out_users: Annotated[
+        int | None,
+        data_option(min=1, help="Users held out, each for validation and test; default: a tenth."),
+    ] = None
+
+    def source_options(self, items: Path | None = None, name: str | None = None) -> "SourceOptions":
+        """For the trainer."""
+        pipeline = trainer()
+        columns = pipeline.ColumnNames(self.user_column, self.item_column, self.rating_column, self.timestamp_column)
+        options: SourceOptions = pipeline.SourceOptions(
+            items, name, self.folder, columns, self.min_rating, self.min_user_items
+        )
+        return options
+
+
+DEFAULT_DATA = DataOptions()
+
+
+def with_data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command have the fields of `DataOptions` as options; it receives them as its one parameter `data`."""
+    hints = get_type_hints(DataOptions, include_extras=True)
+    declared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in dataclasses.fields(DataOptions)
+    ]
+    names = [parameter.name for parameter in declared]
+    own = inspect.signature(command, eval_str=True).parameters.values()
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        command(data=DataOptions(**{name: given.pop(name) for name in names}), **given)
+
+    parameters = [
+        each
+        for parameter in own
+        for each in (declared if parameter.name == "data" else [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)])
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run

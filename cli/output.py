@@ -50,19 +50,24 @@ def print_table(table: dict[str, dict[str, dict[str, float]]], users: int) -> No
     console.print(f"mean ± standard error over {users:,} held-out test users")
 
 
+def counting(what: str) -> Progress:
+    """A bar that says how many of how many, what the last one was, the time spent and the time left."""
+    columns = (
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    return Progress(*columns, console=console)
+
+
 @contextmanager
 def progress() -> Iterator[Any]:
     """Bars with loss, validation NDCG@100, speed and time left, for training and refit; yields the function that moves them.
 
     Where the output is no terminal, a line at most every LINE_SECONDS instead.
     """
-    columns = (
-        TextColumn("{task.fields[phase]}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
     tasks: dict[str, Any] = {}
     last = time.monotonic()
-    with Progress(*columns, console=console) as bar:
+    with counting("{task.fields[phase]}") as bar:
 
         def on_pass(done: "Pass") -> None:
             nonlocal last
@@ -90,11 +95,7 @@ def _duration(seconds: float | None) -> str:
 @contextmanager
 def trainings(total: int) -> Iterator[Any]:
     """A bar over trainings; yields the function that moves it."""
-    columns = (
-        TextColumn("trained"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console) as bar:
+    with counting("trained") as bar:
         task = bar.add_task("", total=total)
         yield lambda concepts, seed: bar.update(task, advance=1, description=f"K = {concepts}, seed {seed}")
 

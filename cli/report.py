@@ -7,44 +7,32 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from macrid.cli.app import app, console, trainer
 from macrid.cli.loading import load_source
 from macrid.cli.options import (
+    DEFAULT_DATA,
     DEFAULT_STORE,
+    BundleArgument,
+    CategoryOption,
+    ClicksOption,
+    DataOptions,
     Given,
-    HeldOutUsers,
-    ItemColumn,
-    MinRating,
-    MinUserItems,
-    RatingColumn,
-    SourceFolder,
     StoreOption,
-    TimestampColumn,
-    UserColumn,
+    with_data_options,
 )
-from macrid.cli.output import print_source
+from macrid.cli.output import counting, print_source
 
 
 @app.command()
 def report(
-    bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle's folder; default: the store's current version.")
-    ] = None,
+    bundle: BundleArgument = None,
     store: StoreOption = DEFAULT_STORE,
-    folder: Annotated[
-        Path | None, typer.Option("--from", help="Where the clicks are now: a folder of a data set, or a file.")
-    ] = None,
+    folder: ClicksOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the report; must be empty. Default: runs/report-VERSION.")
     ] = None,
-    category: Annotated[
-        str | None,
-        typer.Option(
-            help="Item column to compare the concepts with; default: the one that groups items into the fewest."
-        ),
-    ] = None,
+    category: CategoryOption = None,
     inner_product: Annotated[
         bool, typer.Option(help="Train once more with the inner product, for Figure 2e; takes as long as training did.")
     ] = True,
@@ -92,6 +80,7 @@ def report(
 
 
 @app.command()
+@with_data_options
 def sweep(
     given: Given,
     out: Annotated[Path, typer.Option(help="File of JSON lines; a sweep it holds goes on.")],
@@ -99,14 +88,7 @@ def sweep(
     seed: Annotated[
         int, typer.Option(min=0, max=2**31, help="Of the split, of what is drawn, of all trainings.")
     ] = 98765,
-    user_column: UserColumn = None,
-    item_column: ItemColumn = None,
-    rating_column: RatingColumn = None,
-    timestamp_column: TimestampColumn = None,
-    min_rating: MinRating = None,
-    min_user_items: MinUserItems = 5,
-    folder: SourceFolder = None,
-    held_out_users: HeldOutUsers = None,
+    data: DataOptions = DEFAULT_DATA,
 ) -> None:
     """Try random configurations of MacridVAE and β-MultVAE: independence against Recall@20, the paper's Figure 4.
 
@@ -116,15 +98,9 @@ def sweep(
     from macrid.model.report.sweep import METHODS, summarise
     from macrid.model.report.sweep import sweep as run
 
-    options = pipeline.SourceOptions(
-        folder=folder,
-        columns=pipeline.ColumnNames(user_column, item_column, rating_column, timestamp_column),
-        min_rating=min_rating,
-        min_user_items=min_user_items,
-    )
-    source = load_source(given, options)
+    source = load_source(given, data.source_options())
     print_source(source)
-    split = pipeline.split_source(source, held_out_users, seed)
+    split = pipeline.split_source(source, data.held_out_users, seed)
     with _configurations(configurations * len(METHODS)) as (on_known, on_point):
         points = run(split, out, configurations, seed, on_known=on_known, on_point=on_point)
     for found in summarise(points):
@@ -138,11 +114,7 @@ def sweep(
 @contextmanager
 def _configurations(total: int) -> Iterator[tuple[Any, Any]]:
     """A bar over configurations; yields what tells it how many are known already, and what moves it."""
-    columns = (
-        TextColumn("tried"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console) as bar:
+    with counting("tried") as bar:
         task = bar.add_task("", total=total)
         yield (
             lambda known: bar.update(task, completed=known),

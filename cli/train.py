@@ -8,32 +8,28 @@ from rich.markup import escape
 
 from macrid.cli.app import app, console, trainer
 from macrid.cli.options import (
+    DEFAULT_DATA,
     DEFAULT_STORE,
     Basis,
     Checkpoint,
     CheckpointSeconds,
     ContinueFrom,
+    DataOptions,
     Given,
-    HeldOutUsers,
     Initialisation,
-    ItemColumn,
     LogJson,
-    MinRating,
-    MinUserItems,
-    RatingColumn,
     Recipe,
     Refit,
     Resume,
-    SourceFolder,
     StoreOption,
     TensorBoard,
-    TimestampColumn,
-    UserColumn,
+    with_data_options,
 )
 from macrid.cli.steps import LongWork, publish_bundle, train_source
 
 
 @app.command()
+@with_data_options
 def train(
     given: Given,
     items: Annotated[
@@ -51,14 +47,7 @@ def train(
         bool, typer.Option("--publish", help="Publish the bundle to the store when it is done.")
     ] = False,
     store: StoreOption = DEFAULT_STORE,
-    user_column: UserColumn = None,
-    item_column: ItemColumn = None,
-    rating_column: RatingColumn = None,
-    timestamp_column: TimestampColumn = None,
-    min_rating: MinRating = None,
-    min_user_items: MinUserItems = 5,
-    folder: SourceFolder = None,
-    held_out_users: HeldOutUsers = None,
+    data: DataOptions = DEFAULT_DATA,
     concepts: Annotated[
         int | None, typer.Option(rich_help_panel="Model", min=1, help="K, how many concepts to look for; default 7.")
     ] = None,
@@ -176,18 +165,11 @@ def train(
         **({} if config is None else _read(config)),
         **_given(locals(), pipeline.CONFIG_NAMES),
     }
-    options = pipeline.SourceOptions(
-        items=items,
-        name=name,
-        folder=folder,
-        columns=pipeline.ColumnNames(user_column, item_column, rating_column, timestamp_column),
-        min_rating=min_rating,
-        min_user_items=min_user_items,
-    )
+    options = data.source_options(items, name)
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint FILE, the file to go on from", param_hint="--resume")
     work = LongWork(checkpoint, checkpoint_seconds, resume, log_json, tensorboard, refit, continue_from)
-    outcome = train_source(given, options, settings, held_out_users, out, index_memory, work)
+    outcome = train_source(given, options, settings, data.held_out_users, out, index_memory, work)
     if publish and not outcome.trained.interrupted:
         publish_bundle(outcome.folder, store)
     else:

@@ -6,26 +6,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from macrid.cli.app import app, console, trainer
 from macrid.cli.compare import whole_numbers
 from macrid.cli.loading import load_source
-from macrid.cli.options import (
-    Given,
-    HeldOutUsers,
-    ItemColumn,
-    MinRating,
-    MinUserItems,
-    RatingColumn,
-    SourceFolder,
-    TimestampColumn,
-    UserColumn,
-)
-from macrid.cli.output import print_source
+from macrid.cli.options import DEFAULT_DATA, DataOptions, Given, with_data_options
+from macrid.cli.output import counting, print_source
 
 
 @app.command()
+@with_data_options
 def tune(
     given: Given,
     model: Annotated[str, typer.Option(help="What to tune: macridvae, or a baseline by name.")] = "macridvae",
@@ -57,14 +47,7 @@ def tune(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Best settings as TOML. Default: configs/NAME/MODEL.toml.")
     ] = None,
-    user_column: UserColumn = None,
-    item_column: ItemColumn = None,
-    rating_column: RatingColumn = None,
-    timestamp_column: TimestampColumn = None,
-    min_rating: MinRating = None,
-    min_user_items: MinUserItems = 5,
-    folder: SourceFolder = None,
-    held_out_users: HeldOutUsers = None,
+    data: DataOptions = DEFAULT_DATA,
 ) -> None:
     """Search for good settings on validation users, and write the best as a file for `macrid train --config`.
 
@@ -72,23 +55,17 @@ def tune(
 
     Example: macrid tune demo-shop --trials 60 && macrid train demo-shop --config configs/demo-shop/macridvae.toml
     """
-    pipeline = trainer()
+    trainer()
     from macrid.model import tuning
 
-    options = pipeline.SourceOptions(
-        folder=folder,
-        columns=pipeline.ColumnNames(user_column, item_column, rating_column, timestamp_column),
-        min_rating=min_rating,
-        min_user_items=min_user_items,
-    )
-    source = load_source(given, options)
+    source = load_source(given, data.source_options())
     print_source(source)
     search = tuning.Search(
         method=model,
         fixed=dict(_setting(text) for text in fixed or ()),
         also=tuple(name.strip() for name in also.split(",") if name.strip()),
         seeds=tuple(whole_numbers(seeds, "--seeds")),
-        held_out_users=held_out_users,
+        held_out_users=data.held_out_users,
     )
     out = out or Path("configs") / source.name / f"{model}.toml"
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -109,12 +86,8 @@ def _search(
     """Run the study under a bar; the study, and whether Ctrl-C ended it."""
     from macrid.model import tuning
 
-    columns = (
-        TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
     opened = tuning.open_search(source, search, name, storage)
-    with Progress(*columns, console=console) as bar:
+    with counting("trials") as bar:
         task = bar.add_task("", total=trials, completed=tuning.finished(opened))
 
         def on_trial(running: Any, trial: Any) -> None:
