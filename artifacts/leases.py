@@ -42,7 +42,25 @@ class Lease:
 @contextmanager
 def alone(folder: Path) -> Iterator[bool]:
     """Whether nobody else has a version open; while the block lasts nobody can open it either."""
-    descriptor = os.open(folder / MANIFEST_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    with _locked(folder / MANIFEST_FILE) as free:
+        yield free
+
+
+def is_open(folder: Path) -> bool:
+    """Whether anybody has a version open, or nobody can tell: on a share that cannot lock."""
+    return is_locked(folder / MANIFEST_FILE)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds a lock on a file, or it cannot be locked."""
+    with _locked(path) as free:
+        return not free
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Lock a file for the block, if nobody holds a lock on it; yields whether it is."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

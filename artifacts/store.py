@@ -17,6 +17,7 @@ from pathlib import Path
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.errors import BundleError, StoreError
 from macrid.artifacts.files import (
+    PARTIAL,
     dump_json,
     exists,
     folder_beside,
@@ -27,7 +28,7 @@ from macrid.artifacts.files import (
     sweep,
     sync,
 )
-from macrid.artifacts.leases import Lease, alone
+from macrid.artifacts.leases import Lease, alone, is_locked, is_open
 from macrid.artifacts.manifest import check_version, read_manifest
 from macrid.artifacts.records import from_json, to_json
 from macrid.artifacts.schema import MANIFEST_FILE, Manifest
@@ -195,6 +196,19 @@ class Store:
                 if version not in kept:
                     (removed if self._remove(version, dry_run) else in_use).append(version)
         return Garbage(tuple(removed), tuple(in_use))
+
+    def opened(self) -> list[str]:
+        """Versions that some process has open, or that cannot be locked, the one that came last first."""
+        return [version for version in self.versions() if is_open(self.folder(version))]
+
+    def leftovers(self) -> list[Path]:
+        """What a publishing that broke off has left, or one under way is writing; the next one removes what was left."""
+        return [path for folder in (self.root, self.root / VERSIONS_FOLDER) for path in sorted(folder.glob(PARTIAL))]
+
+    def is_being_changed(self) -> bool:
+        """Whether somebody publishes, rolls back or removes just now."""
+        path = self.root / LOCK_FILE
+        return exists(path) and is_locked(path)
 
     def _remove(self, version: str, dry_run: bool) -> bool:
         """Remove a version unless somebody has it open; at first its name goes, in one step."""

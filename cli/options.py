@@ -99,6 +99,27 @@ ContinueFrom = Annotated[
     ),
 ]
 
+# Settings of the server that have a flag of their own; None for one that was not given.
+StoreSetting = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of published versions; default MACRID_STORE or artifacts/store."),
+]
+HostSetting = Annotated[
+    str | None, typer.Option("--host", help="Address to listen on; default MACRID_HOST or 127.0.0.1.")
+]
+PortSetting = Annotated[
+    int | None,
+    typer.Option(
+        "--port", min=0, max=65535, help="Port to listen on, 0 for any free one; default MACRID_PORT or 8000."
+    ),
+]
+WorkersSetting = Annotated[
+    int | None, typer.Option("--workers", help="Processes that serve; default MACRID_WORKERS or 1.")
+]
+KeysSetting = Annotated[
+    Path | None, typer.Option("--keys", help="File of API keys, see `macrid key`; default MACRID_KEYS_FILE.")
+]
+
 
 def data_option(*names: str, help: str, **more: Any) -> Any:
     """An option of the panel "Data"."""

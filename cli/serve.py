@@ -8,25 +8,27 @@ from typing import Annotated
 import typer
 
 from macrid.cli.app import app, console, trainer
-from macrid.cli.options import DEFAULT_STORE, ConfigOption, SettingOption, StoreOption
+from macrid.cli.options import (
+    DEFAULT_STORE,
+    ConfigOption,
+    HostSetting,
+    KeysSetting,
+    PortSetting,
+    SettingOption,
+    StoreOption,
+    StoreSetting,
+    WorkersSetting,
+)
 from macrid.cli.steps import publish_bundle, train_source
 
 
 @app.command()
 def serve(
-    store: Annotated[
-        Path | None,
-        typer.Option("--store", help="Folder of published versions; default MACRID_STORE or artifacts/store."),
-    ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; default MACRID_HOST or 127.0.0.1.")] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65535, help="Port to listen on, 0 for any free one; default MACRID_PORT or 8000."),
-    ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that serve; default MACRID_WORKERS or 1.")] = None,
-    keys_file: Annotated[
-        Path | None, typer.Option("--keys", help="File of API keys, see `macrid key`; default MACRID_KEYS_FILE.")
-    ] = None,
+    store: StoreSetting = None,
+    host: HostSetting = None,
+    port: PortSetting = None,
+    workers: WorkersSetting = None,
+    keys_file: KeysSetting = None,
     config: ConfigOption = None,
     setting: SettingOption = None,
 ) -> None:

@@ -62,6 +62,18 @@ def read_keys(path: Path) -> list[StoredKey]:
         raise SettingError(f"keys_file {path} is not as `macrid key` writes it: {place} {entry['msg']}") from None
 
 
+def usable_keys(path: Path) -> list[StoredKey]:
+    """Read a file of keys that is to let somebody in.
+
+    Raises:
+        SettingError: see `read_keys`; or it holds none.
+    """
+    keys = read_keys(path)
+    if not keys:
+        raise SettingError(f"keys_file {path} holds no key, so nobody could ask; run `macrid key create`")
+    return keys
+
+
 def create_key(path: Path, name: str, scope: Scope) -> str:
     """Make a key and add its digest to a file, which is made if need be, readable by its owner only.
 

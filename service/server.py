@@ -14,8 +14,7 @@ from fastapi import FastAPI
 from structlog.typing import Processor
 
 from macrid.service.app import create_app
-from macrid.service.errors import SettingError
-from macrid.service.keys import read_keys
+from macrid.service.keys import usable_keys
 from macrid.service.metrics import WORKERS_FOLDER_VARIABLE
 from macrid.service.settings import PREFIX, Settings, load_settings, unknown_variables
 
@@ -91,8 +90,8 @@ def warn_of(settings: Settings) -> None:
     log = structlog.get_logger("macrid.service.server")
     for name in unknown_variables():
         log.warning("there is no such setting", variable=name)
-    if settings.keys_file is not None and not read_keys(settings.keys_file):
-        raise SettingError(f"keys_file {settings.keys_file} holds no key, so nobody could ask; run `macrid key create`")
+    if settings.keys_file is not None:
+        usable_keys(settings.keys_file)
     if settings.reachable_by_others and settings.keys_file is None:
         log.warning("everybody who reaches this server may ask it", host=settings.host)
 

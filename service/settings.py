@@ -10,6 +10,8 @@ docs/operations.md shows the list; a test keeps it there and in the README. A li
 import ipaddress
 import os
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -150,8 +152,7 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     Raises:
         SettingError: names the setting, where it was set, its value and what was expected.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
-    path = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    given, path = _given(flags), config_path(config)
     content = read_config(path) if path else {}
     try:
         Settings._file = content
@@ -162,6 +163,44 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
         raise SettingError(f"{error}: {error.__cause__}; expected JSON, as in '[\"https://shop.example\"]'") from None
     finally:
         Settings._file = {}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a setting was set: in words, and what stands there; None for the default."""
+
+    where: str
+    value: Any
+
+
+def origins(config: Path | None = None, **flags: Any) -> dict[str, Origin]:
+    """Say where each setting comes from; see `load_settings` for the arguments.
+
+    Raises:
+        SettingError: the file cannot be read, or has a setting that does not exist.
+    """
+    given, path = _given(flags), config_path(config)
+    content = read_config(path) if path else {}
+    return {name: _origin(name, given, content, path) for name in Settings.model_fields}
+
+
+def config_path(config: Path | None = None) -> Path | None:
+    """Return the file of settings: the one given, or the one that MACRID_CONFIG names, if it names one."""
+    return config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+
+
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def _origin(name: str, flags: Mapping[str, Any], content: Mapping[str, Any], path: Path | None) -> Origin:
+    """The first place that has a setting, in the order in which they are asked."""
+    if name in flags:
+        return Origin(f"--{name.replace('_', '-')}", flags[name])
+    variable = PREFIX + name.upper()
+    if variable in os.environ:
+        return Origin(variable, os.environ[variable])
+    return Origin(f"{path}: {name}", content[name]) if name in content else Origin("default", None)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -196,11 +235,6 @@ def _described_entry(entry: Any, flags: dict[str, Any], content: dict[str, Any],
     if not entry["loc"]:  # of several settings together; the message names them
         return message
     name = str(entry["loc"][0])
-    variable = PREFIX + name.upper()
-    if name in flags:
-        where = f"--{name.replace('_', '-')}"
-    elif variable in os.environ:
-        where = variable
-    else:
-        where = f"{path}: {name}" if name in content else name
+    origin = _origin(name, flags, content, path)
+    where = name if origin.value is None else origin.where
     return f"{where} is {entry['input']!r}: {message[:1].lower()}{message[1:]}"
