@@ -10,6 +10,14 @@ from macrid.model import datasets, pipeline
 ROOT = Path(__file__).parent.parent
 
 
+def pytest_collection_modifyitems(items):
+    """Share tests out among processes: a file's stay together, so do all that need the trained demo; what takes long begins."""
+    for item in items:
+        group = "demo" if "demo_folder" in item.fixturenames else str(item.path.relative_to(ROOT))
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """Tests run side by side on few cores, and bitwise equality is promised for one number of threads."""

@@ -16,6 +16,7 @@ from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.store import Store
 from macrid.cli import main
 
+pytestmark = pytest.mark.slow
 COMMANDS = (
     [],
     ["data"],

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from macrid.artifacts.store import Store
 from macrid.service.app import create_app
 from macrid.service.settings import Settings
 from tests.support.bundles import make_bundle
 
-PATIENCE = 5_000  # milliseconds
+PATIENCE = 20_000  # milliseconds; a busy machine is slow, and no test is about speed
+expect.set_options(timeout=PATIENCE)
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'  # stands for the addresses in the catalogue
 QUIET = [
     "--no-sandbox",

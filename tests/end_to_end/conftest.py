@@ -1,6 +1,5 @@
 """A server in a process of its own, started and stopped as a person would."""
 
-import fcntl
 import os
 import re
 import signal
@@ -57,20 +56,13 @@ def await_ready(client, process, log):
 
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory):
-    """A folder in which `macrid demo` has done all its work, once for all the processes that run tests."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder = shared / "demo"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "artifacts").exists():
-            done = subprocess.run(
-                [sys.executable, "-m", "macrid.cli", "demo", "--no-serve"],
-                cwd=folder, capture_output=True, text=True, timeout=600,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stdout + done.stderr
+    """A folder in which `macrid demo` has done all its work once."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = subprocess.run(
+        [sys.executable, "-m", "macrid.cli", "demo", "--no-serve"],
+        cwd=folder, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
