@@ -1,6 +1,7 @@
 """Request bodies: bounded while they are read, then parsed as JSON and nothing but JSON (RFC 8259)."""
 
 import json
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -9,6 +10,8 @@ from fastapi.routing import APIRoute
 
 from macrid.service.admission import admitted, in_time
 from macrid.service.errors import InvalidError, MediaTypeError, SlowBodyError, TooLargeError
+
+LARGEST_EXACT = 2**53  # up to here a float of 64 bits holds every whole number
 
 
 class JsonRoute(APIRoute):
@@ -67,7 +70,7 @@ def parse_json(body: bytes) -> Any:
     Python's own parser also takes NaN and Infinity, UTF-16, and fails in five ways; here there is one.
     """
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
+        return json.loads(body.decode("utf-8"), parse_constant=refuse_constant, parse_float=number)
     except UnicodeDecodeError as error:
         raise InvalidError("body", "", f"the body is not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
@@ -82,3 +85,11 @@ def parse_json(body: bytes) -> Any:
 def refuse_constant(name: str) -> NoReturn:
     """Refuse NaN and the infinities, which JSON does not have."""
     raise ValueError(f"{name} is not a JSON value")
+
+
+def number(digits: str) -> int | float:
+    """Read a number with a point or an exponent: 5.0 is the whole number 5, as JSON Schema has it, and 1e400 is none at all."""
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits:.40} is larger than any number this server computes with")
+    return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else value

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from macrid.service.errors import BusyError, InvalidError, NotReadyError, Place, ServiceError, UnauthorizedError
@@ -88,7 +89,18 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         status=error.status_code,
         detail=details.get(error.status_code, error.detail),
     )
-    return problem_response(problem, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(methods_at(request))
+    return problem_response(problem, headers=headers)
+
+
+def methods_at(request: Request) -> list[str]:
+    """Return what is possible at a path: the framework names the methods of one handler, and a path may have several."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    posted = any(route.matches({**request.scope, "method": "POST"})[0] is Match.FULL for route in routes)
+    got = any(route.matches({**request.scope, "method": "GET"})[0] is Match.FULL for route in routes) or not posted
+    return [*(["GET", "HEAD"] if got else []), *(["POST"] if posted else [])]
 
 
 ID_HINT = "openapi.json lists all paths, and a slash inside an item id is written %2F"

@@ -17,7 +17,12 @@ class TestUnknownPaths:
         answer = client.request("DELETE", "/items")
         assert answer.status_code == 405
         assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.headers["allow"] == "GET"
+        assert answer.headers["allow"] == "GET, HEAD"
+
+    def test_the_right_ones_are_those_of_all_handlers_at_the_path(self, client):
+        assert client.request("OPTIONS", "/map").headers["allow"] == "GET, HEAD, POST"
+        assert client.request("PUT", "/recommend").headers["allow"] == "POST"
+        assert client.post("/web/js/main.js").headers["allow"] == "GET, HEAD"
 
 
 class TestDefects:

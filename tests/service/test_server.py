@@ -3,32 +3,15 @@
 import http.client
 import json
 import logging
-import threading
-import time
-from contextlib import contextmanager
 
 import pytest
 import structlog
-import uvicorn
 
 from macrid.service.app import create_app
 from macrid.service.server import configure_logs
 from macrid.service.settings import Settings
 from tests.support.bundles import AWKWARD_IDS
-
-
-@contextmanager
-def listening(app, protocol):
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=protocol, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
+from tests.support.listening import listening
 
 
 @pytest.fixture(scope="module", params=["h11", "httptools"])
