@@ -8,10 +8,9 @@ store/
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from macrid.artifacts.bundle import Bundle
@@ -29,37 +28,14 @@ from macrid.artifacts.files import (
     sync,
 )
 from macrid.artifacts.leases import Lease, alone, is_locked, is_open
-from macrid.artifacts.manifest import check_version, read_manifest
-from macrid.artifacts.records import from_json, to_json
+from macrid.artifacts.manifest import read_manifest
+from macrid.artifacts.pointer import POINTER_FILE, Pointer, Published, point_to, read_pointer
+from macrid.artifacts.records import to_json
 from macrid.artifacts.schema import MANIFEST_FILE, Manifest
 
-POINTER_FILE = "current.json"
 VERSIONS_FOLDER = "versions"
 LOCK_FILE = ".lock"
-MAX_HISTORY = 50
 RECALL_FLOOR = 0.98  # of an index that is not exact: the least share of the true first 20 and 100 that it must find
-
-
-@dataclass(frozen=True)
-class Published:
-    """A version, and the SHA-256 that its manifest had when it was published."""
-
-    model_version: str
-    manifest_sha256: str
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """What `current.json` says: the current version, its manifest's SHA-256, when, and earlier versions, latest first."""
-
-    model_version: str
-    manifest_sha256: str
-    published_at: str  # RFC 3339, UTC
-    previous: tuple[Published, ...]
-
-    def history(self) -> tuple[Published, ...]:
-        """The current version and the earlier ones, latest first."""
-        return (Published(self.model_version, self.manifest_sha256), *self.previous)
 
 
 @dataclass(frozen=True)
@@ -98,15 +74,12 @@ class Store:
         if not exists(path):
             return None
         try:
-            pointer = from_json(Pointer, read_json(path), str(path))
-            for published in pointer.history():
-                check_version(published.model_version, str(path))
+            return read_pointer(read_json(path), str(path))
         except BundleError as error:
             there = ", ".join(self.versions()) or "none"
             raise StoreError(
                 f"{error}; publish a version again to replace it (there are, the latest first: {there})"
             ) from error
-        return pointer
 
     def current(self) -> str | None:
         """The current version's name; None when nothing has been published."""
@@ -147,16 +120,32 @@ class Store:
         Bundle.open(bundle_folder).close()
         manifest = read_manifest(bundle_folder)
         check_recall(manifest, recall_floor, str(bundle_folder))
+        published = Published(manifest.model_version, sha256(bundle_folder / MANIFEST_FILE))
+        return self.take(published, lambda name, target: shutil.copyfile(bundle_folder / name, target))
+
+    def take(self, published: Published, copy: Callable[[str, Path], object]) -> str:
+        """Take a version in from wherever its files can be copied from, verify it here, and make it current.
+
+        Args:
+            published: the version, and the SHA-256 of its manifest.
+            copy: given a name in the bundle and a path, puts that file there.
+
+        Returns:
+            The version.
+
+        Raises:
+            BundleError, StoreError: as `publish`.
+        """
+        version, folder = published.model_version, self.folder(published.model_version)
         with self._lock():
             history = self._history()
-            folder = self.folder(manifest.model_version)
             if exists(folder):
-                self._check_present(manifest.model_version, history)
+                self._check_present(version, history)
             else:
-                self._take_in(bundle_folder, manifest, folder)
-            published = Published(manifest.model_version, sha256(folder / MANIFEST_FILE))
-            self._point_to(published, tuple(p for p in history if p.model_version != published.model_version))
-        return manifest.model_version
+                self._take_in(published, copy, folder)
+            present = Published(version, sha256(folder / MANIFEST_FILE))
+            self._point_to(present, history)
+        return version
 
     def roll_back(self) -> str:
         """Make the version that was current before this one current again.
@@ -226,14 +215,9 @@ class Store:
         manifest = self.folder(version) / MANIFEST_FILE
         if not manifest.is_file():
             raise BundleError(f"{manifest}: is not there, but {version} is a published version")
-        actual = sha256(manifest)
-        if manifest_sha256 is not None and actual != manifest_sha256:
-            raise BundleError(f"{manifest}: SHA-256 is {actual}, expected {manifest_sha256} as published")
         lease = Lease(manifest.parent)
         try:
-            found = read_manifest(manifest.parent).model_version
-            if found != version:
-                raise BundleError(f"{manifest}: is of the version {found}, expected {version}")
+            self._check_manifest(manifest, version, manifest_sha256)
             return replace(Bundle.open(manifest.parent), lease=lease)
         except BaseException:
             lease.release()
@@ -260,22 +244,27 @@ class Store:
                 f"{error}; the store has this version already, damaged: remove {self.folder(version)} and publish again"
             ) from error
 
-    def _take_in(self, bundle_folder: Path, manifest: Manifest, folder: Path) -> None:
+    def _take_in(self, published: Published, copy: Callable[[str, Path], object], folder: Path) -> None:
         with folder_beside(folder) as beside:
-            for name in (MANIFEST_FILE, *manifest.files):
+            copy(MANIFEST_FILE, beside / MANIFEST_FILE)
+            self._check_manifest(beside / MANIFEST_FILE, published.model_version, published.manifest_sha256)
+            for name in read_manifest(beside).files:
                 (beside / name).parent.mkdir(exist_ok=True)
-                shutil.copyfile(bundle_folder / name, beside / name)
+                copy(name, beside / name)
             Bundle.open(beside).close()
 
+    def _check_manifest(self, path: Path, version: str, manifest_sha256: str | None) -> None:
+        """Hold a manifest to what was published: the version, and its own SHA-256 where that is known."""
+        actual = sha256(path)
+        if manifest_sha256 is not None and actual != manifest_sha256:
+            raise BundleError(f"{path}: SHA-256 is {actual}, expected {manifest_sha256} as published")
+        found = read_manifest(path.parent).model_version
+        if found != version:
+            raise BundleError(f"{path}: is of the version {found}, expected {version}")
+
     def _point_to(self, published: Published, previous: tuple[Published, ...]) -> None:
-        pointer = Pointer(
-            model_version=published.model_version,
-            manifest_sha256=published.manifest_sha256,
-            published_at=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            previous=previous[:MAX_HISTORY],
-        )
         path = self.root / POINTER_FILE
-        replace_file(path, dump_json(to_json(pointer), str(path)))
+        replace_file(path, dump_json(to_json(point_to(published, previous)), str(path)))
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from macrid.artifacts.store import RECALL_FLOOR
 from macrid.cli.app import app, console
@@ -82,8 +83,18 @@ def gc(
 
 
 @app.command("roll-back")
-def roll_back(store: StoreOption = DEFAULT_STORE) -> None:
+def roll_back(
+    store: StoreOption = DEFAULT_STORE,
+    address: Annotated[
+        str | None, typer.Option("--at", metavar="ADDRESS", help="Where versions are pushed to, instead of a store.")
+    ] = None,
+) -> None:
     """Make the version before the current one current again."""
+    if address is not None:
+        from macrid.cli.remote import remote_store
+
+        console.print(f"{remote_store(address).roll_back()} is current now at {escape(address)}")
+        return
     from macrid.artifacts.store import Store
 
     console.print(f"{Store(store).roll_back()} is current now")

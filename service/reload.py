@@ -13,7 +13,8 @@ from datetime import datetime
 import structlog
 
 from macrid.artifacts.errors import ArtifactError
-from macrid.artifacts.store import Pointer, Store
+from macrid.artifacts.pointer import Pointer
+from macrid.artifacts.store import Store
 from macrid.service.errors import NotReadyError, ServiceError
 from macrid.service.loaded_model import LoadedModel, RankerChoice
 from macrid.service.metrics import Metrics

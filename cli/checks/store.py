@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from macrid.artifacts.errors import ArtifactError, StoreError
-from macrid.artifacts.store import RECALL_FLOOR, Pointer, Store, check_recall
+from macrid.artifacts.pointer import Pointer
+from macrid.artifacts.store import RECALL_FLOOR, Store, check_recall
 from macrid.cli.checks.finding import Finding, in_megabytes, ok, problem, warning
 from macrid.service.loaded_model import LoadedModel, RankerChoice
 from macrid.service.recommender import Limits, Recommender

@@ -10,7 +10,8 @@ import pytest
 from macrid.artifacts import catalogue_rules, files, schema
 from macrid.artifacts.arrays import MAX_HEADER_BYTES, TOLERANCE
 from macrid.artifacts.catalogue_tables import APPLICATION_ID, statements
-from macrid.artifacts.store import LOCK_FILE, MAX_HISTORY, POINTER_FILE, VERSIONS_FOLDER, Pointer
+from macrid.artifacts.pointer import MAX_HISTORY, POINTER_FILE, Pointer
+from macrid.artifacts.store import LOCK_FILE, VERSIONS_FOLDER
 
 SPECIFICATION = (Path(__file__).parents[2] / "artifacts" / "README.md").read_text(encoding="utf-8")
 

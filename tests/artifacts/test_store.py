@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from macrid.artifacts import store as store_module
+from macrid.artifacts import pointer as pointer_module
 from macrid.artifacts.errors import BundleError, StoreError
-from macrid.artifacts.store import MAX_HISTORY, Published, Store
+from macrid.artifacts.pointer import MAX_HISTORY, Published
+from macrid.artifacts.store import Store
 from tests.support.bundles import make_bundle
 from tests.support.tampering import described, edit_json, files_of, flip_a_byte, restate
 
@@ -95,7 +96,7 @@ class TestPublishing:
         assert store.versions() == versions[::-1]
 
     def test_the_pointer_remembers_so_many_and_no_more(self, store, bundles, monkeypatch):
-        monkeypatch.setattr(store_module, "MAX_HISTORY", 1)
+        monkeypatch.setattr(pointer_module, "MAX_HISTORY", 1)
         first, second, third = (store.publish(bundle) for bundle in bundles)
         assert [published.model_version for published in store.pointer().previous] == [second]
         assert MAX_HISTORY == 50
