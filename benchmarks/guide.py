@@ -69,6 +69,19 @@ def serving(store: Path) -> Iterator[Client]:
             server.terminate()
 
 
+def values_of(catalogue: Catalogue, items: int) -> list[set[str]]:
+    """Return what the columns say of each item: genres, tags, departments."""
+    return [
+        {part.strip() for value in item.metadata.values() if isinstance(value, str) for part in value.split("|")}
+        for item in catalogue.items(range(items))
+    ]
+
+
+def label_holds(label: str, values: set[str]) -> bool:
+    """Say whether an item has all that a concept's label names; a number that only tells two labels apart is no part of it."""
+    return {re.sub(r" \d+$", "", part) for part in label.split(" · ")} <= values
+
+
 def choose(client: Client) -> list[Chosen]:
     """Return every concept's best named dimension, best first, then every concept's second best, and so on."""
     found = []
@@ -172,10 +185,16 @@ def main() -> None:
         + f". {describe()}.\n"
     )
     with serving(arguments.store) as client:
-        print("| concept | items | its best exemplars |\n|---|---|---|")
+        values = values_of(bundle.catalogue, bundle.manifest.items)
+        homes = bundle.concept_weights.argmax(axis=1)
+        print("| concept | items | of them named so | of all | its best exemplars |\n|---|---|---|---|---|")
         for concept in client.concepts().concepts:
+            named = np.array([label_holds(concept.label, of_item) for of_item in values])
             shown = "; ".join(_text(item.title) for item in concept.exemplars[:4])
-            print(f"| {_text(concept.label)} | {concept.size:,} | {shown} |")
+            print(
+                f"| {_text(concept.label)} | {concept.size:,} | {named[homes == concept.concept].mean():.0%} | "
+                f"{named.mean():.0%} | {shown} |"
+            )
         chosen = choose(client)
         print("\n### Walks\n")
         for one in chosen[: arguments.walks]:
