@@ -4,12 +4,14 @@ The library's numpy reader copies; so the header (eight bytes of length, then JS
 read-only view of the file, whose pages all workers share.
 """
 
+import errno
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from macrid.artifacts.derived import derive
@@ -25,10 +27,17 @@ _SAFETENSORS_NAMES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64", 
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write the arrays, which are some of `schema.ARRAYS`, C-contiguous and little-endian."""
+    """Write the arrays, which are some of `schema.ARRAYS`, C-contiguous and little-endian.
+
+    Raises:
+        OSError: the disk cannot be written.
+    """
     path.touch()
     mode = path.stat().st_mode
-    save_file({name: np.ascontiguousarray(arrays[name]) for name in ARRAYS if name in arrays}, str(path))
+    try:
+        save_file({name: np.ascontiguousarray(arrays[name]) for name in ARRAYS if name in arrays}, str(path))
+    except SafetensorError as error:  # the arrays are ours, so it is the disk
+        raise OSError(errno.EIO, f"{path.name}: {error}") from error
     path.chmod(mode)  # safetensors 0.8 makes files that only their owner may read, and the server is often someone else
 
 

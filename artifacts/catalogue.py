@@ -3,6 +3,7 @@
 Written once by the trainer; opened read-only and immutable by any number of threads and processes.
 """
 
+import errno
 import json
 import sqlite3
 import threading
@@ -80,6 +81,7 @@ def write_catalogue(
 
     Raises:
         CatalogueError: names the item or column, the value and what was expected; nothing is left behind.
+        OSError: the disk cannot be written; nothing is left behind.
     """
     rows, pictures = rows or [()] * len(item_ids), pictures or {}
     _check(item_ids, titles, images, columns, rows)
@@ -90,8 +92,10 @@ def write_catalogue(
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             create_tables(connection, columns)
             _insert(connection, item_ids, titles, images, columns, rows, pictures)
-    except BaseException:
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.OperationalError):  # what is written was checked before, so it is the disk
+            raise OSError(errno.EIO, f"{path} cannot be written: {error}") from error
         raise
 
 

@@ -28,6 +28,8 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:  # by itself it names nothing
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         os.close(descriptor)
 
@@ -57,7 +59,7 @@ def folder_beside(folder: Path) -> Iterator[Path]:
     """A new hidden folder next to `folder`, renamed to it when the block ends well and removed when it does not.
 
     Raises:
-        BundleError: as the block raised it, with the name that the folder would have had.
+        BundleError, OSError: as the block raised it, with the name that the folder would have had.
     """
     make_folder(folder.parent)
     beside = _beside(folder)
@@ -69,6 +71,8 @@ def folder_beside(folder: Path) -> Iterator[Path]:
         sync(folder.parent)
     except BundleError as error:
         raise BundleError(str(error).replace(str(beside), str(folder))) from error
+    except OSError as error:  # a full disk says neither what it was asked to write, nor under the name that people know
+        raise OSError(error.errno, f"{folder} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -243,7 +243,7 @@ class TestWriting:
             raise sqlite3.OperationalError("disk I/O error")
 
         monkeypatch.setattr(catalogue_module, "_words", fail)
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(OSError, match="x cannot be written: disk I/O error"):
             written(tmp_path / "x")
         assert files_of(tmp_path) == []
 
