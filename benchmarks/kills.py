@@ -36,7 +36,7 @@ from tests.support.groups import CONFIG, groups_split
 
 SEED = 0
 # Random, because the start from co-clicks would take most of the time, during which there is no state to lose yet.
-TRAINING = dataclasses.replace(CONFIG, epochs=8, initialisation="random")
+TRAINING = dataclasses.replace(CONFIG, epochs=5, initialisation="random")
 
 
 class WrongError(Exception):

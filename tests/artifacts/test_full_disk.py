@@ -85,7 +85,9 @@ class TestWriting:
             with FailingDisk(at).inserted(), pytest.raises(OSError, match="No space left on device") as error:
                 write_bundle(folder, contents)
             assert error.value.errno == errno.ENOSPC
-            assert str(folder.parent if at >= 2 else tmp_path) in str(error.value)  # the first two make the folder around it
+            assert str(folder.parent if at >= 2 else tmp_path) in str(
+                error.value
+            )  # the first two make the folder around it
             assert leftovers(tmp_path) == []
             if folder.exists():  # it had its name already when the folder around it could not be synced
                 Bundle.open(folder).close()

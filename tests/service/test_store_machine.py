@@ -170,5 +170,5 @@ def _bundles(tmp_path_factory):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=10, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
