@@ -4,7 +4,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PAGE_POLICY = (
-    "default-src 'self'; img-src 'self' https: data:; object-src 'none'; "
+    "default-src 'self'; img-src 'self' https: data: blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 # Answers of the API are data: opened in a browser by themselves they may load and run nothing.

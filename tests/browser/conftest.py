@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -31,9 +32,10 @@ QUIET = [
 
 
 @contextmanager
-def serve(store: Path) -> Iterator[str]:
+def serve(store: Path, **settings: Any) -> Iterator[str]:
     """Serve a store on a free port of this machine; yields its address."""
-    config = uvicorn.Config(create_app(Settings(store=store)), host="127.0.0.1", port=0, log_level="warning", ws="none")
+    app = create_app(Settings(store=store, **settings))
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

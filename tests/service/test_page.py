@@ -9,7 +9,7 @@ class TestPage:
         assert page.status_code == 200
         assert page.headers["content-type"].startswith("text/html")
         policy = page.headers["content-security-policy"]
-        assert "default-src 'self'; img-src 'self' https: data:;" in policy
+        assert "default-src 'self'; img-src 'self' https: data: blob:;" in policy
         assert "unsafe" not in policy
 
     def test_a_browser_asks_each_time_and_gets_304_while_nothing_changed(self, client):

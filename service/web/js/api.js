@@ -1,6 +1,7 @@
 /** The public HTTP API, one function per call. The page has no other way to the service. */
 import { signal } from "../vendor/signals.js";
 import { record } from "./calls.js";
+import { key, keyHeader, keyNeeded } from "./key.js";
 import { Problem } from "./problem.js";
 
 /** Where the service lives: this file is served as <root>/web/js/api.js. */
@@ -34,22 +35,41 @@ function itemPath(itemId) {
   return `items/${encodeURIComponent(itemId)}`;
 }
 
-/** @param {AbortSignal} abort stops the call; an aborted call rejects with an AbortError. */
+/** Whether the service answers to a key. */
+export async function knowsKey(text) {
+  const response = await send(new URL("version", root).href, { headers: keyHeader(text) });
+  await response.body?.cancel(); // the status says it
+  return response.status !== 401;
+}
+
+/** The picture at an address of the service, which an <img> could not ask for with a key. */
+export async function getPicture(address) {
+  const response = await send(address, { headers: keyHeader(key.peek()) });
+  if (!response.ok) throw await Problem.fromResponse(response);
+  return response.blob();
+}
+
+/**
+ * Where the service asks for a key the call waits until the visitor has given one.
+ * @param {AbortSignal} abort stops the call; an aborted call rejects with an AbortError.
+ */
 async function call(abort, method, path, body) {
   const url = new URL(path, root).href;
   const started = performance.now();
-  const response = await send(url, { method, signal: abort, ...(body && withBody(body)) });
+  const sent = key.peek();
+  const headers = { ...(body && { "Content-Type": "application/json" }), ...keyHeader(sent) };
+  const response = await send(url, { method, signal: abort, headers, ...(body && { body: JSON.stringify(body) }) });
   const answer = response.ok ? await response.json() : null;
-  record({ method, url, body, status: response.status, milliseconds: performance.now() - started });
+  record({ method, url, body, keyed: sent !== null, status: response.status, milliseconds: performance.now() - started });
   const problem = answer ? null : await Problem.fromResponse(response);
+  if (problem?.isForWantOfAKey) {
+    await keyNeeded(sent);
+    return call(abort, method, path, body);
+  }
   const version = answer?.model_version ?? problem?.modelVersion;
   if (version) modelVersion.value = version;
   if (problem) throw problem;
   return answer;
-}
-
-function withBody(body) {
-  return { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
 }
 
 async function send(url, options) {

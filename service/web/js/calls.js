@@ -4,7 +4,7 @@ import { signal } from "../vendor/signals.js";
 const KEPT = 12;
 let made = 0;
 
-/** Signal of {number, method, url, body, status, milliseconds}[]; `number` counts the calls of this page. */
+/** Signal of {number, method, url, body, keyed, status, milliseconds}[]; `number` counts the calls of this page. */
 export const calls = signal([]);
 
 export function record(call) {
@@ -12,11 +12,12 @@ export function record(call) {
   calls.value = [{ ...call, number: made }, ...calls.peek()].slice(0, KEPT);
 }
 
-/** The call as a command for a POSIX shell. */
-export function asCurl({ method, url, body }) {
-  if (method === "GET") return `curl ${quote(url)}`;
-  const data = quote(JSON.stringify(body));
-  return `curl -X ${method} ${quote(url)} \\\n  -H 'Content-Type: application/json' \\\n  -d ${data}`;
+/** The call as a command for a POSIX shell. A key stands there as a variable, never as itself. */
+export function asCurl({ method, url, body, keyed }) {
+  const parts = [method === "GET" ? `curl ${quote(url)}` : `curl -X ${method} ${quote(url)}`];
+  if (keyed) parts.push(`-H "X-API-Key: $MACRID_API_KEY"`);
+  if (body) parts.push("-H 'Content-Type: application/json'", `-d ${quote(JSON.stringify(body))}`);
+  return parts.join(" \\\n  ");
 }
 
 function quote(text) {

@@ -1,11 +1,17 @@
 /** What went wrong with a call, in the words of the service (RFC 9457) or, if there are none, in ours. */
 export class Problem extends Error {
-  constructor({ title, detail, status = 0, modelVersion = null }) {
+  constructor({ title, detail, type = "", status = 0, modelVersion = null }) {
     super(detail || title);
     this.title = title;
     this.detail = detail;
+    this.type = type;
     this.status = status;
     this.modelVersion = modelVersion;
+  }
+
+  /** Whether the service itself asks for a key; a proxy's own 401 is the browser's business. */
+  get isForWantOfAKey() {
+    return this.status === 401 && this.type === "urn:macrid:problem:unauthorized";
   }
 
   static unreachable() {
@@ -18,6 +24,7 @@ export class Problem extends Error {
     return new Problem({
       title: body.title || `The service answered ${response.status}`,
       detail: typeof body.detail === "string" ? body.detail : "",
+      type: typeof body.type === "string" ? body.type : "",
       status: response.status,
       modelVersion: body.model_version ?? null,
     });

@@ -4,6 +4,7 @@ import { view } from "../state.js";
 import { FindView } from "./find_view.js";
 import { Header } from "./header.js";
 import { ItemDrawer } from "./item_drawer.js";
+import { KeyDialog } from "./key_dialog.js";
 import { ListView } from "./list_view.js";
 import { MapView } from "./map_view.js";
 import { ModelChanged, Notices } from "./notices.js";
@@ -18,6 +19,7 @@ export function App() {
     <${VIEWS[view.value]} />
     <${Operators} />
     <${ItemDrawer} />
+    <${KeyDialog} />
     <${Notices} />`;
 }
 

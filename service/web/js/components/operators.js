@@ -5,6 +5,7 @@ import { asCurl, calls } from "../calls.js";
 import { recommendation, version } from "../data.js";
 import { flatten } from "../facts.js";
 import { html } from "../html.js";
+import { forgetKey, key } from "../key.js";
 import { copy } from "../sharing.js";
 import { Failure } from "./failure.js";
 
@@ -18,6 +19,7 @@ export function Operators() {
     <div class="footer-line">
       <span>Model <code>${modelVersion.value ?? "…"}</code></span>
       ${calls.value[0] && html`<span><code>${nameOf(calls.value[0])}</code> ${timeOf(calls.value[0])}</span>`}
+      ${key.value && html`<button class="button button-quiet" onClick=${forgetKey}>Forget the key</button>`}
       <button
         class="button button-quiet"
         aria-expanded=${shown}

@@ -1,9 +1,9 @@
 /** An item's picture, or its typographic cover when it has none or the picture does not load. */
-import { useState } from "../../vendor/hooks.js";
+import { useRef, useState } from "../../vendor/hooks.js";
 import { computed, signal } from "../../vendor/signals.js";
-import { pictureAddress } from "../api.js";
 import { knownItems } from "../catalogue.js";
 import { html } from "../html.js";
+import { usePicture } from "../pictures.js";
 import { Cover } from "./cover.js";
 
 /** Whether a picture that was loaded is upright, such as a film poster. */
@@ -17,12 +17,14 @@ const coversOnly = (items) => items.length > 0 && items.every(({ image }) => !im
 /** The picture says nothing that the control around it does not say: it has no text of its own. */
 export function Picture({ item, eager = false }) {
   const [failed, setFailed] = useState(null);
+  const frame = useRef(null);
+  const address = usePicture(item.image, frame, () => setFailed(item.image));
   const drawn = !item.image || failed === item.image;
-  return html`<span class="picture" data-upright=${upright.value} data-drawn=${drawn}>
+  return html`<span class="picture" ref=${frame} data-upright=${upright.value} data-drawn=${drawn}>
     ${drawn
       ? html`<${Cover} item=${item} />`
       : html`<img
-          src=${pictureAddress(item.image)}
+          src=${address}
           alt=""
           loading=${eager ? "eager" : "lazy"}
           decoding="async"
