@@ -4,12 +4,13 @@ The sample stays in memory, is never written anywhere, and goes with the process
 """
 
 from collections import deque
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from macrid.service.metrics import Metrics
-from macrid.service.schemas import Recommendations, RecommendRequest
+from macrid.service.schemas import BatchRecommendations, BatchRequest, Recommendations, RecommendRequest
 
 SAMPLE_SIZE = 32
 ONE_IN = 16  # the sample spans 512 recommendations, so that it is not one burst of one caller
@@ -21,20 +22,28 @@ class Traffic:
     def __init__(self, metrics: Metrics) -> None:
         """Begin with nothing seen."""
         self._metrics = metrics
-        self._count = 0
+        self._seen = 0
         self._sample: deque[RecommendRequest] = deque(maxlen=SAMPLE_SIZE)
 
     def note(self, request: RecommendRequest, answer: Recommendations) -> None:
         """Count a recommendation, and now and then keep what was asked."""
-        unknown = len(answer.unknown_items)
-        asked = len({*request.history, *request.liked, *request.disliked})
-        self._metrics.recommendations.labels(answer.fallback or "history").inc()
+        asked = {*request.history, *request.liked, *request.disliked}
+        self._count(asked, answer.unknown_items, answer.fallback)
         self._metrics.certified.labels(answer.ranking.ranker, "yes" if answer.ranking.certified else "no").inc()
-        self._metrics.history_items.labels("no").inc(unknown)
-        self._metrics.history_items.labels("yes").inc(max(0, asked - unknown))
-        if self._count % ONE_IN == 0:
+        if self._seen % ONE_IN == 0:
             self._sample.append(request)
-        self._count += 1
+        self._seen += 1
+
+    def note_batch(self, request: BatchRequest, answer: BatchRecommendations) -> None:
+        """Count the recommendations of a batch, each as one by itself; those from a history are ranked by scoring every item."""
+        for history, user in zip(request.histories, answer.users, strict=True):
+            self._count(set(history), user.unknown_items, user.fallback)
+            self._metrics.certified.labels("popularity" if user.fallback else "exact", "yes").inc()
+
+    def _count(self, asked: Collection[str], unknown: Collection[str], fallback: str | None) -> None:
+        self._metrics.recommendations.labels(fallback or "history").inc()
+        self._metrics.history_items.labels("no").inc(len(unknown))
+        self._metrics.history_items.labels("yes").inc(max(0, len(asked) - len(unknown)))
 
     def sample(self) -> list[RecommendRequest]:
         """Return some of the latest requests, as asked of any model."""

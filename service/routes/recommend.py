@@ -50,12 +50,14 @@ async def recommend(request: RecommendRequest, recommender: CurrentRecommender, 
     response_model=BatchRecommendations,
     responses=problems(409, 413, 415, 422, 503),
 )
-async def recommend_batch(request: BatchRequest, recommender: CurrentRecommender) -> Response:
+async def recommend_batch(request: BatchRequest, recommender: CurrentRecommender, traffic: SeenTraffic) -> Response:
     """Rank items for many histories at once, all in one matrix product: several times as fast as one by one.
 
     For more users than a request may hold there is the command `macrid recommend`.
     """
-    return written(await run_in_threadpool(recommender.recommend_batch, request))
+    answer = await run_in_threadpool(recommender.recommend_batch, request)
+    traffic.note_batch(request, answer)
+    return written(answer)
 
 
 def written(answer: BaseModel) -> Response:

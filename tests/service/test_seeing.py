@@ -107,6 +107,21 @@ class TestMetrics:
         assert seen["macrid_history_items_total", "no"] == 2
         assert sum(value for (name, *_), value in seen.items() if name == "macrid_rankings_total") == 2
 
+    def test_a_batch_counts_as_its_users_would_one_by_one(self, store_folder):
+        histories = [["item-9", "item-10", "stranger"], ["stranger", "stranger"], [], ["item-9"]]
+        counted = ("macrid_recommendations_total", "macrid_history_items_total", "macrid_rankings_total")
+        seen = []
+        for at_once in (True, False):
+            with serving(store_folder) as client:
+                if at_once:
+                    assert client.post("/recommend/batch", json={"histories": histories}).status_code == 200
+                else:
+                    for history in histories:
+                        client.post("/recommend", json={"history": history})
+                seen.append({key: value for key, value in metrics(client).items() if key[0] in counted})
+        assert seen[0] == seen[1]
+        assert seen[0]["macrid_recommendations_total", "popular"] == 2
+
     def test_the_model_its_version_and_its_age_are_there(self, fresh):
         version = fresh.get("/version").json()
         seen = metrics(fresh)
