@@ -53,9 +53,16 @@ class Admission:
             raise self._refusal("time_limit", f"the answer took longer than the {self.time_limit:g} s allowed")
         return task.result()
 
-    async def _await_turn(self) -> None:
+    def refusal(self) -> BusyError | None:
+        """Return what to answer a request that there is no more room for, and count it; None where there is room."""
         if self._places.locked() and self._waiting >= self._max_waiting:
-            raise self._refusal("line_full", f"{self._waiting} requests are waiting already; ask again in a moment")
+            return self._refusal("line_full", f"{self._waiting} requests are waiting already; ask again in a moment")
+        return None
+
+    async def _await_turn(self) -> None:
+        refusal = self.refusal()
+        if refusal is not None:
+            raise refusal
         self._waiting += 1
         self._metrics.waiting.inc()
         try:

@@ -28,6 +28,7 @@ from macrid.service.routes import admin, concepts, controls, items, map, operati
 from macrid.service.settings import Settings, load_settings
 from macrid.service.tracing import install_tracing
 from macrid.service.traffic import Traffic
+from macrid.service.turnstile import Turnstile
 
 # Smaller answers fit one packet anyway; level 5 costs half the time of level 9 for a few per cent more bytes.
 COMPRESS_FROM_BYTES, COMPRESSION_LEVEL = 1000, 5
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or load_settings()
     metrics = Metrics()
+    admission = Admission(settings.threads, settings.max_waiting, settings.time_limit, metrics)
     app = FastAPI(
         title="Macrid",
         version=__version__,
@@ -49,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Middleware(RequestLog, metrics=metrics, log_requests=settings.log_requests),
             Middleware(SecurityHeaders),
             *cross_origin(settings),
+            Middleware(Turnstile, admission=admission),
             Middleware(HeadAsGet),
             Middleware(GZipMiddleware, minimum_size=COMPRESS_FROM_BYTES, compresslevel=COMPRESSION_LEVEL),
             Middleware(UnforeseenErrors),
@@ -69,7 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.traffic = traffic = Traffic(metrics)
-    app.state.admission = Admission(settings.threads, settings.max_waiting, settings.time_limit, metrics)
+    app.state.admission = admission
     app.state.reloader = Reloader(
         Store(settings.store),
         Limits(max_history=settings.max_history, max_exclude=settings.max_exclude, max_n=settings.max_n),
