@@ -11,10 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_collection_modifyitems(items):
-    """Share tests out among processes: a file's stay together, so do all that need the trained demo; what takes long begins."""
-    for item in items:
-        group = "demo" if "demo_folder" in item.fixturenames else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Let what takes long begin: processes share the tests out file by file, and end at the same time."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

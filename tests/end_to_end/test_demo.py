@@ -10,8 +10,10 @@ import pytest
 from benchmarks.demo_walks import measure
 from macrid.artifacts.store import Store
 from macrid.model.analysis.walks import summarise
+from tests.end_to_end.conftest import shell_commands
 
 ROOT = Path(__file__).parent.parent.parent
+CURLS = [command for command in shell_commands((ROOT / "README.md").read_text()) if command.startswith("curl")]
 pytestmark = pytest.mark.slow
 
 
@@ -52,6 +54,21 @@ class TestDemo:
         ).json()
         departments = [item["metadata"]["department"] for item in answer["items"]]
         assert set(departments) == {"bags", "lamps"}
+
+
+class TestTheReadmesCalls:
+    @pytest.mark.parametrize("command", CURLS)
+    def test_every_curl_example_is_answered(self, command, demo):
+        client, _ = demo
+        address = str(client.base_url).rstrip("/")
+        asked = command.replace("http://127.0.0.1:8000", address).replace("curl -s", "curl -s --fail-with-body")
+        done = subprocess.run(asked, shell=True, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        answer = json.loads(done.stdout)
+        assert answer["model_version"].startswith("demo-shop-")
+
+    def test_there_is_an_example_for_every_kind_of_question(self):
+        assert len(CURLS) == 9
 
 
 class TestWhatItMustShow:
