@@ -26,7 +26,7 @@ from macrid.service.schemas import (
 
 router = APIRouter(tags=["Items"], route_class=AdmittedRoute, responses=not_modified())
 
-A_PICTURE_STAYS_FRESH = "public, max-age=3600"
+PICTURES_STAY_FRESH = "max-age=3600"
 
 
 @router.get("/items", summary="Find items", dependencies=[UnlessKnown], responses=problems(422, 503))
@@ -84,8 +84,9 @@ def get_picture(item_id: ItemIdInPath, request: Request, recommender: CurrentRec
     """Return the picture that the catalogue holds of an item."""
     picture = recommender.picture(item_id)
     tag = entity_tag(picture.media_type, picture.data)  # outlives a new model that brings the same picture
+    kept_by = "private" if request.app.state.settings.keys_file else "public"  # a proxy's cache asks nobody for a key
     headers = {
-        **caching_headers(request, tag, A_PICTURE_STAYS_FRESH),
+        **caching_headers(request, tag, f"{kept_by}, {PICTURES_STAY_FRESH}"),
         "Content-Security-Policy": PICTURE_POLICY,
         "Cross-Origin-Resource-Policy": "cross-origin",  # shops show these pictures on pages of their own
         "Macrid-Model-Version": recommender.version,

@@ -121,6 +121,10 @@ class TestAsking:
         assert client.get("/items", headers={header: value}).status_code == 200
         assert client.get("/items", headers={header: value + "x"}).status_code == 401
 
+    def test_a_cache_in_front_keeps_no_picture_for_callers_without_a_key(self, client, keys):
+        answer = client.get("/items/item-10/picture", headers={"X-API-Key": keys[1]})
+        assert answer.headers["cache-control"] == "private, max-age=3600"
+
     def test_admin_takes_a_key_of_its_own(self, client, keys):
         assert client.post("/admin/reload").status_code == 401
         refused = client.post("/admin/reload", headers={"X-API-Key": keys[1]})
