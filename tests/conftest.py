@@ -4,10 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from macrid.model import datasets, pipeline
 
 ROOT = Path(__file__).parent.parent
+
+# The gate judges every change by the same examples. New ones are looked for with `--hypothesis-profile search`.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items):

@@ -77,7 +77,8 @@ def high_enough(ranking: Ranking, min_score: float) -> tuple[Ranking, bool]:
     """Return the items that reach a score, and whether no more are looked for.
 
     Where a ranking is not proved, scores may rise again below one that is too low. So it is looked through to the next
-    rung: where it ends must not depend on how deep it was asked for, or pages would not fit together.
+    rung: where it ends must not depend on how deep it was asked for, or pages would not fit together. An item that such
+    a search did not find by then stays missed: to be sure, every item would have to be scored for each list that ends early.
     """
     too_low = np.flatnonzero(ranking.scores < min_score)
     if len(too_low):
