@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Set
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +76,8 @@ def two_versions(folder: Path) -> tuple[Store, list[Path], list[Question]]:
 
 
 @contextmanager
-def server(store: Path, **settings: Any) -> Iterator[tuple[str, int]]:
-    """Run `macrid serve` on a free port: (its address, its process id)."""
+def server(store: Path, *, cores: Set[int] | None = None, **settings: Any) -> Iterator[tuple[str, int]]:
+    """Run `macrid serve` on a free port, on these cores only: (its address, its process id)."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -86,7 +86,7 @@ def server(store: Path, **settings: Any) -> Iterator[tuple[str, int]]:
         process = subprocess.Popen(
             [sys.executable, "-m", "macrid.cli", "serve", "--store", str(store), "--port", str(port)],
             env={**os.environ, "OMP_NUM_THREADS": "1", "MACRID_LOG_REQUESTS": "false", **environment},
-            stdout=log, stderr=log,
+            stdout=log, stderr=log, preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
         )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:

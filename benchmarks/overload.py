@@ -1,9 +1,9 @@
 """Ask three times what the server can answer: how much of its best does it still answer in time, how quickly does it refuse?
 
 The best rate is found by so many callers, each asking one question after another; then questions come at three times that rate,
-whether or not answers come. The callers are a process of their own.
+whether or not answers come. The callers are a process of their own, on the last core; the server has the others.
 
-python -m benchmarks.overload --seconds 20
+python -m benchmarks.overload [--seconds 20] [--workers 1] [--threads 1 2]
 """
 
 import argparse
@@ -178,15 +178,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, nargs="+", default=[Settings().threads], help="one run for each")
     arguments = parser.parse_args()
-    limit = Settings().time_limit
-    print(
-        f"{describe()}; {arguments.workers} worker(s), time limit {limit:g} s, {os.cpu_count()} cores for server and callers"
-    )
+    limit, cores = Settings().time_limit, sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[-1:])
+    print(f"{describe()}; {arguments.workers} worker(s) on {len(cores) - 1} core(s), time limit {limit:g} s")
     with tempfile.TemporaryDirectory() as folder:
         store, _, questions = two_versions(Path(folder))
-        with server(store.root, workers=arguments.workers) as (address, _):
-            asyncio.run(measure(address, questions, arguments.seconds, limit))
+        for threads in arguments.threads:
+            print(f"\nthreads = {threads}")
+            options = {"workers": arguments.workers, "threads": threads}
+            with server(store.root, cores=set(cores[:-1]), **options) as (address, _):
+                asyncio.run(measure(address, questions, arguments.seconds, limit))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +16,7 @@ from macrid.service.access import Access
 from macrid.service.addresses import RawPath
 from macrid.service.admission import Admission
 from macrid.service.conditional import install_not_modified
+from macrid.service.connections import TURNSTILE
 from macrid.service.documentation import document
 from macrid.service.keys import KeyRing
 from macrid.service.metrics import Metrics
@@ -51,7 +53,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Middleware(RequestLog, metrics=metrics, log_requests=settings.log_requests),
             Middleware(SecurityHeaders),
             *cross_origin(settings),
-            Middleware(Turnstile, admission=admission),
             Middleware(HeadAsGet),
             Middleware(GZipMiddleware, minimum_size=COMPRESS_FROM_BYTES, compresslevel=COMPRESSION_LEVEL),
             Middleware(UnforeseenErrors),
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = metrics
     app.state.traffic = traffic = Traffic(metrics)
     app.state.admission = admission
+    app.state.turnstile = Turnstile(admission, metrics, cross_origin=bool(settings.cors_origins))
     app.state.reloader = Reloader(
         Store(settings.store),
         Limits(max_history=settings.max_history, max_exclude=settings.max_exclude, max_n=settings.max_n),
@@ -109,11 +111,11 @@ def cross_origin(settings: Settings) -> list[Middleware]:
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Load the current model before the first request, and follow the store until the last."""
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    """Load the current model before the first request, and follow the store until the last; tell connections of the turnstile."""
     reloader: Reloader = app.state.reloader
     await run_in_threadpool(reloader.start)
-    yield
+    yield {TURNSTILE: app.state.turnstile}
     reloader.stop()
     if app.state.settings.tracing:
         await run_in_threadpool(app.state.tracing.shutdown)  # sends what it still holds

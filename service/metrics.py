@@ -6,6 +6,7 @@ series is bounded: unknown paths are one route, unknown methods one method.
 
 import contextlib
 import os
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -86,14 +87,16 @@ class Metrics:
             self.reloads.labels(outcome)
         for reason in ("line_full", "time_limit"):
             self.rejected.labels(reason)
+        # Looked up for every request, which takes the library longer than to count.
+        self._counter_of, self._histogram_of = cache(self.requests.labels), cache(self.seconds.labels)
         if not os.environ.get(WORKERS_FOLDER_VARIABLE):
             ProcessCollector(registry=own)
             PlatformCollector(registry=own)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        self.requests.labels(route, method if method in METHODS else "other", str(status)).inc()
-        self.seconds.labels(route).observe(seconds)
+        self._counter_of(route, method if method in METHODS else "other", str(status)).inc()
+        self._histogram_of(route).observe(seconds)
 
     def exposition(self) -> bytes:
         """Write all metrics as Prometheus reads them; with several workers, those of all of them."""

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from structlog.typing import Processor
 
 from macrid.service.app import create_app
-from macrid.service.connections import BoundedHeads
+from macrid.service.connections import Connection
 from macrid.service.keys import usable_keys
 from macrid.service.metrics import WORKERS_FOLDER_VARIABLE
 from macrid.service.settings import PREFIX, Settings, load_settings, unknown_variables
@@ -56,7 +56,7 @@ def how_to_serve(settings: Settings) -> dict[str, Any]:
         "log_config": None,  # ours, below: one format for all lines
         "access_log": False,
         "server_header": False,
-        "http": BoundedHeads,
+        "http": Connection,
         "ws": "none",
         "timeout_graceful_shutdown": settings.shutdown_grace,
     }

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from macrid.service.app import create_app
-from macrid.service.connections import BoundedHeads
+from macrid.service.connections import Connection
 from macrid.service.server import how_to_serve
 from macrid.service.settings import Settings
 from tests.support.listening import listening
@@ -31,7 +31,7 @@ HALVES = {
 
 @pytest.fixture(scope="module")
 def port(store_folder):
-    protocol = type("Bounded", (BoundedHeads,), {"head_seconds": LIMIT})
+    protocol = type("Bounded", (Connection,), {"head_seconds": LIMIT})
     app = create_app(Settings(store=store_folder, time_limit=LIMIT, threads=1, max_waiting=2, log_requests=False))
     with listening(app, protocol) as port:
         yield port
@@ -120,4 +120,4 @@ def test_who_takes_time_between_two_requests_is_not_cut_off_by_it(port):
 
 
 def test_the_server_is_really_started_like_this():
-    assert how_to_serve(Settings())["http"] is BoundedHeads
+    assert how_to_serve(Settings())["http"] is Connection
