@@ -10,7 +10,7 @@ of co-clicks (five folds), and each item's neighbours in that graph voting.
 The authors' folder of alishop-7c lacks the training users here, so its 4,000 users are split 3,000 / 500 / 500; figures are not
 those of the paper's table.
 
-    python -m benchmarks.concepts_found [SOURCE] [--from FOLDER] [--seeds 5] [--epochs 40] [--recipes ours,paper,inner_product]
+    python -m benchmarks.concepts_found [SOURCE] [--from FOLDER] [--seeds 1 2] [--epochs 40] [--recipes ours,paper,inner_product]
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", nargs="?", default="alishop-7c")
     parser.add_argument("--from", dest="folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--recipes", default="ours,paper,inner_product")
     arguments = parser.parse_args()
@@ -54,7 +54,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for recipe in arguments.recipes.split(","):
         found = []
-        for seed in range(1, arguments.seeds + 1):
+        for seed in arguments.seeds:
             config = pipeline.training_config(source, {**RECIPES[recipe], "epochs": arguments.epochs, "seed": seed})
             start = co_click_groups(split.training, config.network.concepts, seed) if recipe == "ours" else None
             trained = train(split, config)
