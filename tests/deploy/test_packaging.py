@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -11,8 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from macrid.artifacts.store import Store
+from macrid.cli.app import app
 from macrid.service.settings import Settings
 from tests.end_to_end.conftest import free_port, running
 from tests.support.bundles import AWKWARD_IDS, make_bundle
@@ -23,7 +26,7 @@ VARIABLES = {f"MACRID_{name.upper()}" for name in Settings.model_fields}
 
 
 def test_every_setting_that_the_files_name_exists():
-    for path in [ROOT / "Dockerfile", *DEPLOY.rglob("*.yaml"), DEPLOY / "macrid.service"]:
+    for path in [ROOT / "Dockerfile", *DEPLOY.rglob("*.yaml"), *DEPLOY.glob("*.service")]:
         assert set(re.findall(r"MACRID_[A-Z_]+", path.read_text())) <= VARIABLES, path
 
 
@@ -41,6 +44,30 @@ def test_the_replicas_of_compose_may_write_nothing_and_only_nginx_is_reached_fro
     assert [name for name, service in services.items() if "ports" in service] == ["nginx"]
     assert services["nginx"]["ports"] == ["127.0.0.1:8080:8080"]
     assert all(services[f"macrid-{n}"]["volumes"][0].endswith(":/store:ro") for n in (1, 2))
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.parametrize("name", ["macrid.service", "macrid-pull.service"])
+def test_systemd_has_nothing_to_say_against_a_unit(name, tmp_path):
+    def verified(text):
+        (tmp_path / name).write_text(text.replace("/opt/macrid/bin/macrid", sys.executable))
+        done = subprocess.run(
+            ["systemd-analyze", "verify", tmp_path / name], capture_output=True, text=True, timeout=60
+        )
+        return done.stdout + done.stderr
+
+    text = (DEPLOY / name).read_text()
+    assert verified(text) == ""
+    assert "NoNewPrivilege" in verified(text.replace("NoNewPrivileges", "NoNewPrivilege"))
+
+
+def test_what_units_call_can_be_called():
+    for path in DEPLOY.glob("*.service"):
+        command = re.search(r"^ExecStart=/opt/macrid/bin/macrid (.+)$", path.read_text(), re.M).group(1).split()
+        options = [word for word in command if word.startswith("--")]
+        shown = CliRunner().invoke(app, [command[0], "--help"], env={"COLUMNS": "300"}).output
+        assert options
+        assert all(option in shown for option in options), path
 
 
 class TestKubernetes:
@@ -80,6 +107,7 @@ def test_behind_nginx_two_replicas_answer_as_one_and_outlive_the_end_of_either(t
         .read_text()
         .replace("listen 8080", f"listen 127.0.0.1:{front}")
         .replace("/tmp/", f"{tmp_path}/")
+        .replace("_timeout 10s", "_timeout 1s")  # of slow clients
     )
     for number, port in enumerate(ports, 1):
         text = text.replace(f"macrid-{number}:8000", f"127.0.0.1:{port}")
@@ -111,10 +139,23 @@ def test_behind_nginx_two_replicas_answer_as_one_and_outlive_the_end_of_either(t
         assert client.get("/metrics").status_code == client.post("/admin/reload").status_code == 404
         body = {"history": ["item-9"], "n": 3}
         expected = client.post("/recommend", json=body).json()
+        assert client.post("/recommend", content=b" " * 2_000_000).status_code == 413
+        assert client.get("/healthz").headers["server"] == "nginx"
+        for half in (b"POST /recom", b"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"):
+            assert_cut_off(front, half, after=1)
         replicas[0].close()
         for _ in range(10):
             answer = client.post("/recommend", json=body)
             assert (answer.status_code, answer.json()) == (200, expected)
+
+
+def assert_cut_off(port, half, after):
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(half)
+        while connection.recv(4096):
+            pass
+    assert after * 0.9 <= time.monotonic() - began < after + 5
 
 
 def await_nginx(client):
