@@ -19,6 +19,7 @@ StoreOption = Annotated[
 ]
 Initialisation = Literal["co_clicks", "random"]
 Basis = Literal["independent", "trained"]
+Sampling = Literal["log_uniform", "uniform"]
 Recipe = Literal["ours", "paper"]
 DEFAULT_STORE = Path("artifacts/store")
 Given = Annotated[

@@ -21,6 +21,7 @@ from macrid.cli.options import (
     Recipe,
     Refit,
     Resume,
+    Sampling,
     StoreOption,
     TensorBoard,
     with_data_options,
@@ -116,6 +117,21 @@ def train(
         float | None,
         typer.Option(
             rich_help_panel="Training", min=0.0, max=1.0, help="Decay per update of the averaged weights; default 0.98."
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel="Training",
+            min=0,
+            help="Items drawn for an update, beside those clicked; 0 for all. Default: all, or 4096 of a large catalogue.",
+        ),
+    ] = None,
+    sampling: Annotated[
+        Sampling | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="log_uniform: popular items are drawn more often (default); uniform: all alike.",
         ),
     ] = None,
     config: Annotated[

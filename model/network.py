@@ -72,9 +72,13 @@ class MacridVAE(nn.Module):
         self.output_weight = nn.Parameter(_xavier(d, 2 * d, generator))  # f_nn's linear layer (d, 2d)
         self.output_bias = nn.Parameter(_small(2 * d, generator))  # (2d,)
 
-    def unit_items(self) -> Tensor:
-        """h_i / |h_i|, (M, d); h_i itself where the similarity is the inner product."""
-        return self._lengths_taken(self.item_embeddings)
+    def unit_items(self, rows: Tensor | None = None) -> Tensor:
+        """h_i / |h_i|, (M, d), or (R, d) of these rows; h_i itself where the similarity is the inner product."""
+        return self._lengths_taken(_rows(self.item_embeddings, rows))
+
+    def contexts(self, rows: Tensor) -> Tensor:
+        """t_i of these rows, (R, d)."""
+        return _rows(self.context_embeddings, rows)
 
     def concept_logits(self, unit_items: Tensor) -> Tensor:
         """s_{i,k} = cos(h_i, m_k) / τ, eq. (6): (M, K)."""
@@ -84,7 +88,11 @@ class MacridVAE(nn.Module):
         return F.normalize(rows, dim=1) if self.config.similarity == "cosine" else rows
 
     def encode(
-        self, histories: Histories, concept_weights: Tensor, dropout: torch.Generator | None = None
+        self,
+        histories: Histories,
+        concept_weights: Tensor,
+        dropout: torch.Generator | None = None,
+        contexts: Tensor | None = None,
     ) -> Posterior:
         """q(z | x, C) for every concept at once; only the clicked rows of t are touched.
 
@@ -92,6 +100,7 @@ class MacridVAE(nn.Module):
             histories: of B users.
             concept_weights: C, (M, K), a sample in training and the soft mode otherwise.
             dropout: the generator that draws dropout masks; None for no dropout.
+            contexts: t, where the items of the histories are positions in another table than the network's own.
         """
         K, d = self.config.concepts, self.config.dimensions
         weights = concept_weights[histories.items]  # (E, K)
@@ -105,7 +114,7 @@ class MacridVAE(nn.Module):
         starts = torch.searchsorted(histories.rows, torch.arange(histories.users, device=histories.rows.device))  # (B,)
         gathered = F.embedding_bag(  # Σ_i weight · t_i, one bag for each concept of each user
             histories.items.repeat(K),
-            self.context_embeddings,
+            self.context_embeddings if contexts is None else contexts,
             (torch.arange(K, device=starts.device)[:, None] * clicks + starts).flatten(),
             mode="sum",
             per_sample_weights=weights.T.flatten(),
@@ -143,6 +152,11 @@ class MacridVAE(nn.Module):
         batch = Histories.from_matrix(histories)
         z = self.encode(batch, log_weights.exp()).mean
         return self.log_scores(z, unit_items, log_weights).numpy()
+
+
+def _rows(table: Tensor, rows: Tensor | None) -> Tensor:
+    """A table, or rows of it, whose gradient is sparse: of their size and not of the table's."""
+    return table if rows is None else F.embedding(rows, table, sparse=True)
 
 
 def _xavier(rows: int, columns: int, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from macrid.model.likelihood import negative_log_likelihood
 from macrid.model.network import Histories, MacridVAE, Posterior
+from macrid.model.sampling import Sample
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,25 @@ def kl_divergence(log_variance_ratio: Tensor) -> Tensor:
     return 0.5 * (log_variance_ratio.exp() - 1 - log_variance_ratio).sum(dim=(0, 2))
 
 
-def training_loss(network: MacridVAE, histories: Histories, beta: float, generator: torch.Generator) -> Loss:
-    """One sample of the objective for a batch: concepts, dropout and components drawn in this order."""
-    unit_items = network.unit_items()
+def training_loss(
+    network: MacridVAE, histories: Histories, beta: float, generator: torch.Generator, sample: Sample | None = None
+) -> Loss:
+    """One draw of the objective for a batch: concepts, dropout and components drawn in this order.
+
+    With a sample of items the normaliser is estimated from it and from each user's own clicks, and no other row of a table
+    is looked at; the gradients of both tables are then sparse.
+    """
+    contexts = log_weights = None
+    if sample is not None:
+        histories, log_weights = sample.histories, sample.log_weights
+        contexts = network.contexts(sample.items[: sample.clicked])
+    unit_items = network.unit_items(None if sample is None else sample.items)
     log_concepts = sample_log_concepts(network.concept_logits(unit_items), generator)
-    posterior = network.encode(histories, log_concepts.exp(), dropout=generator)
+    posterior = network.encode(histories, log_concepts.exp(), dropout=generator, contexts=contexts)
     z = F.normalize(sample_components(posterior, network.config.prior_std, generator), dim=2)
-    likelihood = negative_log_likelihood(z, unit_items, log_concepts, histories, network.config.temperature)
+    likelihood = negative_log_likelihood(
+        z, unit_items, log_concepts, histories, network.config.temperature, log_weights
+    )
     return Loss(
         negative_log_likelihood=likelihood / histories.users,
         kl=kl_divergence(posterior.log_variance_ratio).mean(),
@@ -59,9 +72,15 @@ def training_loss(network: MacridVAE, histories: Histories, beta: float, generat
     )
 
 
-def anchoring(network: MacridVAE, start: Tensor) -> Tensor:
-    """−Σ_i Σ_k start_{i,k} log c_{i,k} for the concept weights (M, K) that the items started with: ours, not the paper's."""
-    return F.cross_entropy(network.concept_logits(network.unit_items()), start, reduction="sum")
+def anchoring(network: MacridVAE, start: Tensor, sample: Sample | None = None) -> Tensor:
+    """−Σ_i Σ_k start_{i,k} log c_{i,k} for the concept weights (M, K) that the items started with: ours, not the paper's.
+
+    With a sample of items the sum is estimated from it, without bias.
+    """
+    if sample is None:
+        return F.cross_entropy(network.concept_logits(network.unit_items()), start, reduction="sum")
+    logits = network.concept_logits(network.unit_items(sample.items))
+    return (sample.weights_in_a_sum() * F.cross_entropy(logits, start[sample.items], reduction="none")).sum()
 
 
 def annealed_beta(beta: float, updates: int, anneal_updates: int) -> float:

@@ -44,6 +44,7 @@ PAPER_RECIPE: Mapping[str, object] = {  # what the authors' code does where our 
     "anchor": 0.0,
     "basis": "trained",
     "averaging": 0.0,
+    "samples": 0,
     "batch_size": 500,
     "epochs": 200,
     "patience": 200,

@@ -15,12 +15,14 @@ from macrid.model.evaluation import evaluate
 from macrid.model.initialisation import start_from_co_clicks
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
 from macrid.model.objective import anchoring, annealed_beta, training_loss
+from macrid.model.sampling import Distribution, ItemSampler, check_samples
 from macrid.model.splitting import Split
 from macrid.model.training_state import Epoch as Epoch
 from macrid.model.training_state import Pass, TrainingState
 
 Start = Callable[[MacridVAE, sparse.csr_matrix, torch.Generator], torch.Tensor]  # -> (M, K) concept weights
 
+SAMPLED_FROM, SAMPLES = 50_000, 4096  # items; docs/training.md says why
 DIVERGED = 3.0  # times the lowest mean loss of an epoch: no annealing raises it so far
 FREE_TO_CHANGE = ("epochs", "patience", "basis")  # when training is resumed
 
@@ -45,6 +47,10 @@ class TrainingConfig:
         anchor: how strongly an item is held to the concept weights it started with: the weight, per item, of the cross entropy
             between those and its own. Items with many clicks can still move, those with few stay where their co-clicks put
             them. 0 for none; of no effect with a random start.
+        samples: how many items an update draws, beside those clicked, for the normaliser of the likelihood: see sampling.py; the
+            tables are then changed by rows. 0 for all items, as the authors do; None: SAMPLES in a catalogue of
+            SAMPLED_FROM items or more, else 0.
+        sampling: "log_uniform" draws popular items more often, "uniform" all alike.
         initialisation: "co_clicks" starts concepts from the co-click graph (see initialisation.py), "random" as the authors do.
         seed: of everything random in training: the same seed gives the same network.
     """
@@ -57,6 +63,8 @@ class TrainingConfig:
     beta: float = 0.2
     anneal_epochs: int = 5
     averaging: float = 0.98
+    samples: int | None = None
+    sampling: Distribution = "log_uniform"
     initialisation: Literal["co_clicks", "random"] = "co_clicks"
     anchor: float = 0.5
     basis: Literal["independent", "trained"] = "independent"
@@ -96,7 +104,7 @@ def train(
         TrainingError: the loss is not finite, or diverges.
         CheckpointError: the checkpoint is damaged or of another training.
     """
-    config = resolved(config, split.training.shape[0])
+    config = resolved(config, *split.training.shape)
     data = data_fingerprint(split.training, split.validation.fold_in, split.validation.withheld)
     state, keeper = _begin(split.training, config, checkpoints, data, start)
     interrupted = False
@@ -137,7 +145,7 @@ def refit(
     Raises:
         TrainingError, CheckpointError: see `train`.
     """
-    config = dataclasses.replace(resolved(config, training.shape[0]), epochs=epochs)
+    config = dataclasses.replace(resolved(config, *training.shape), epochs=epochs)
     state, keeper = _begin(training, config, checkpoints, data_fingerprint(training), start)
     while state.passes < epochs:
         done = _one_pass(state, training, config, keeper)
@@ -147,14 +155,26 @@ def refit(
     return state.kept
 
 
-def resolved(config: TrainingConfig, users: int) -> TrainingConfig:
-    """The configuration with the batch size said."""
-    return dataclasses.replace(config, batch_size=config.batch_size or default_batch_size(users))
+def resolved(config: TrainingConfig, users: int, items: int) -> TrainingConfig:
+    """The configuration with the batch size and the number of samples said.
+
+    Raises:
+        DataError: there are fewer items than samples.
+    """
+    samples = default_samples(items) if config.samples is None else config.samples
+    if samples:
+        check_samples(samples, items)
+    return dataclasses.replace(config, batch_size=config.batch_size or default_batch_size(users), samples=samples)
 
 
 def default_batch_size(users: int) -> int:
     """Users per update when nobody says."""
     return min(500, max(20, users // 8))
+
+
+def default_samples(items: int) -> int:
+    """Items to draw for an update when nobody says; 0 for all of them."""
+    return SAMPLES if items >= SAMPLED_FROM else 0
 
 
 def _begin(
@@ -175,8 +195,8 @@ def _begin(
         groups = start(network, training, generator)
     elif found is None and config.initialisation == "co_clicks":
         groups = start_from_co_clicks(network, training, generator)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    state = TrainingState.start(network, optimizer, config.averaging, generator, groups)
+    sampler = ItemSampler(training, config.samples, config.sampling) if config.samples else None
+    state = TrainingState.start(network, config.learning_rate, config.averaging, generator, groups, sampler)
     if found is not None:
         state.from_checkpoint(*found)
     return state, keeper
@@ -200,20 +220,23 @@ def _one_pass(state: TrainingState, training: sparse.csr_matrix, config: Trainin
 
 
 def _update(state: TrainingState, batch: Histories, config: TrainingConfig, per_pass: int, users: int) -> float:
-    """One step of Adam on a batch; returns the mean loss per user."""
+    """One step of Adam on a batch; returns the mean loss per user.
+
+    Where items are sampled, nothing here is in proportion to their number.
+    """
     updates = state.passes * per_pass + state.step
     beta = annealed_beta(config.beta, updates, config.anneal_epochs * per_pass)
-    state.optimizer.zero_grad(set_to_none=True)
-    loss = training_loss(state.network, batch, beta, state.generator).total
+    state.network.zero_grad(set_to_none=True)
+    sample = None if state.sampler is None else state.sampler.draw(batch, state.generator)
+    loss = training_loss(state.network, batch, beta, state.generator, sample).total
     if state.groups is not None and config.anchor:
-        loss = loss + config.anchor * anchoring(state.network, state.groups) / users
+        loss = loss + config.anchor * anchoring(state.network, state.groups, sample) / users
     if not torch.isfinite(loss):
         raise TrainingError(
             f"the loss became {loss.item()} in epoch {state.passes + 1}, update {updates + 1}; {_advice(config)}"
         )
     loss.backward()  # type: ignore[no-untyped-call]
-    state.optimizer.step()
-    state.averaged.update_parameters(state.network)
+    state.take_step(sample)
     return loss.item()
 
 

@@ -8,8 +8,12 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from macrid.model.averaging import RowAverage
 from macrid.model.evaluation import Evaluation
 from macrid.model.network import MacridVAE
+from macrid.model.sampling import ItemSampler, Sample
+
+TABLES = ("item_embeddings", "context_embeddings")  # one row for each item
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,8 @@ class TrainingState:
     Attributes:
         network: the weights that are trained.
         averaged: their exponential average.
-        optimizer: with its moments.
+        optimizers: with their moments: one, or one for the tables and one for the rest.
+        sampler: of the items that an update looks at; None for all of them.
         generator: of everything random.
         groups: (M, K) the concept weights that items started with; None for a random start.
         epochs: finished and validated.
@@ -54,9 +59,10 @@ class TrainingState:
     """
 
     network: MacridVAE
-    averaged: AveragedModel
-    optimizer: torch.optim.Optimizer
+    averaged: AveragedModel | RowAverage
+    optimizers: tuple[torch.optim.Optimizer, ...]
     generator: torch.Generator
+    sampler: ItemSampler | None = None
     groups: torch.Tensor | None = None
     epochs: list[Epoch] = field(default_factory=list)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -69,18 +75,27 @@ class TrainingState:
     @staticmethod
     def start(
         network: MacridVAE,
-        optimizer: torch.optim.Optimizer,
+        learning_rate: float,
         averaging: float,
         generator: torch.Generator,
         groups: torch.Tensor | None,
+        sampler: ItemSampler | None,
     ) -> "TrainingState":
-        """The state before the first update."""
-        averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(averaging))  # type: ignore[no-untyped-call]
-        return TrainingState(network, averaged, optimizer, generator, groups)
+        """The state before the first update; with a sampler, updates and averages are of rows."""
+        if sampler is None:
+            averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(averaging))  # type: ignore[no-untyped-call]
+            optimizers: tuple[torch.optim.Optimizer, ...] = (torch.optim.Adam(network.parameters(), lr=learning_rate),)
+            return TrainingState(network, averaged, optimizers, generator, None, groups)
+        tables = [weights for name, weights in network.named_parameters() if name in TABLES]
+        others = [weights for name, weights in network.named_parameters() if name not in TABLES]
+        optimizers = (torch.optim.SparseAdam(tables, lr=learning_rate), torch.optim.Adam(others, lr=learning_rate))
+        return TrainingState(network, RowAverage(network, TABLES, averaging), optimizers, generator, sampler, groups)
 
     @property
     def kept(self) -> MacridVAE:
         """The network whose weights are the average: what is validated and kept."""
+        if isinstance(self.averaged, RowAverage):
+            self.averaged.settle_all(self.network)
         return cast(MacridVAE, self.averaged.module)
 
     @property
@@ -99,6 +114,14 @@ class TrainingState:
             self.order = torch.randperm(users, generator=self.generator)
             self.step, self.total, self.seconds = 0, 0.0, 0.0
         return self.order
+
+    def take_step(self, sample: Sample | None) -> None:
+        """Let the optimisers change the weights, of the sample's rows where there is one, and average them."""
+        if sample is not None and isinstance(self.averaged, RowAverage):
+            self.averaged.settle(self.network, sample.touched())
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.averaged.update_parameters(self.network)
 
     def end_pass(self, of: int) -> Pass:
         """The record of the pass that is over."""
@@ -130,8 +153,10 @@ class TrainingState:
             **_named("validation", {str(e.number): _values(e.validation) for e in self.epochs}),
             "generator": self.generator.get_state(),
         }
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= _named(f"optimizer/{number}", state)
+        for at, optimizer in enumerate(self.optimizers):
+            for number, state in optimizer.state_dict()["state"].items():
+                moments = {key: torch.as_tensor(value) for key, value in state.items()}
+                tensors |= _named(f"optimizer/{at}/{number}", moments)
         for name in ("groups", "order"):
             if getattr(self, name) is not None:
                 tensors[name] = getattr(self, name)
@@ -147,11 +172,12 @@ class TrainingState:
         self.best = _below("best", tensors)
         self.generator.set_state(tensors["generator"])
         self.groups, self.order = tensors.get("groups"), tensors.get("order")
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in _below("optimizer", tensors).items():
-            number, key = name.split("/")
-            moments.setdefault(int(number), {})[key] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        for at, optimizer in enumerate(self.optimizers):
+            moments: dict[int, dict[str, torch.Tensor | int]] = {}
+            for name, tensor in _below(f"optimizer/{at}", tensors).items():
+                number, key = name.split("/")
+                moments.setdefault(int(number), {})[key] = int(tensor) if tensor.dtype == torch.int64 else tensor
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         validations = _below("validation", tensors)
         self.epochs = [
             Epoch(**known, validation=_evaluation(about["measures"], validations[str(known["number"])]))

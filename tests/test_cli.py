@@ -118,6 +118,10 @@ class TestOwnData:
             "best.toml",
             "--concepts",
             2,
+            "--samples",
+            50,
+            "--sampling",
+            "uniform",
             "--out",
             "bundle",
             cwd=tmp_path,
@@ -125,6 +129,7 @@ class TestOwnData:
         trained = Bundle.open(tmp_path / "bundle").manifest.training
         assert trained["network"]["concepts"] == 2
         assert trained["network"]["dimensions"] == 8
+        assert (trained["samples"], trained["sampling"]) == (50, "uniform")
         assert trained["epochs_run"] == 1
 
     def test_an_unknown_setting_in_a_file_is_named(self, small_shop, tmp_path):

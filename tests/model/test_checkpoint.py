@@ -17,15 +17,16 @@ from macrid.model.errors import CheckpointError
 from tests.support.groups import CONFIG, groups_split
 
 CONFIG = dataclasses.replace(CONFIG, epochs=4)
+SAMPLED = dataclasses.replace(CONFIG, samples=25)
 DYING = """
 import os, signal, sys, torch
 from pathlib import Path
 from macrid.model import checkpoint, training
-from tests.model.test_checkpoint import CONFIG
+from tests.model.test_checkpoint import CONFIG, SAMPLED
 from tests.support.groups import groups_split
 
 torch.set_num_threads(1)
-kept, keep, file, at, half = 0, checkpoint.Keeper.keep, *sys.argv[1:]
+kept, keep, file, at, half, config = 0, checkpoint.Keeper.keep, *sys.argv[1:]
 
 def keep_or_die(self, *state):
     global kept
@@ -37,7 +38,8 @@ def keep_or_die(self, *state):
         os.kill(os.getpid(), signal.SIGKILL)
 
 checkpoint.Keeper.keep = keep_or_die
-training.train(groups_split(), CONFIG, checkpoints=checkpoint.Checkpoints(Path(file), every_seconds=0))
+config = SAMPLED if config == "sampled" else CONFIG
+training.train(groups_split(), config, checkpoints=checkpoint.Checkpoints(Path(file), every_seconds=0))
 """
 
 
@@ -51,8 +53,8 @@ def uninterrupted(split):
     return training.train(split, CONFIG)
 
 
-def killed(path, *, at, half=False):
-    arguments = [str(path), str(at), "half" if half else "whole"]
+def killed(path, *, at, half=False, config="all items"):
+    arguments = [str(path), str(at), "half" if half else "whole", config]
     done = subprocess.run([sys.executable, "-c", DYING, *arguments], env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == -signal.SIGKILL
 
@@ -78,6 +80,13 @@ class TestResume:
         path = tmp_path / "state.npz"
         killed(path, at=at, half=half)
         assert_same(training.train(split, CONFIG, checkpoints=Checkpoints(path, resume=True)), uninterrupted)
+
+    def test_with_sampled_items_too(self, split, tmp_path):
+        path = tmp_path / "state.npz"
+        killed(path, at=13, config="sampled")
+        assert_same(
+            training.train(split, SAMPLED, checkpoints=Checkpoints(path, resume=True)), training.train(split, SAMPLED)
+        )
 
     def test_a_run_that_never_died_is_the_same_with_checkpoints(self, split, uninterrupted, tmp_path):
         checkpoints = Checkpoints(tmp_path / "state.npz", every_seconds=0)

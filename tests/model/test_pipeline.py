@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from macrid.artifacts.bundle import Bundle
-from macrid.model import pipeline
+from macrid.model import pipeline, training
 from macrid.model.checkpoint import Checkpoints
 from macrid.model.datasets.dataset import Source
 from macrid.model.errors import DataError
@@ -45,6 +45,7 @@ class TestConfiguration:
     def test_the_papers_recipe_is_made_of_known_settings(self, source):
         config = pipeline.training_config(source, pipeline.PAPER_RECIPE)
         assert (config.initialisation, config.averaging, config.batch_size) == ("random", 0.0, 500)
+        assert training.resolved(config, 5000, 10**6).samples == 0
 
 
 class TestEvaluation:
