@@ -44,7 +44,8 @@ class RowAverage(nn.Module):
         for table, rows in touched.items():
             average, until = getattr(self.module, table), getattr(self, f"{table}_until")
             nearer = self._nearer(until[rows]).to(average.dtype)
-            average[rows] = average[rows].lerp_(getattr(network, table)[rows], nearer)
+            settled = average.index_select(0, rows).lerp_(getattr(network, table).index_select(0, rows), nearer)
+            average.index_copy_(0, rows, settled)
             until[rows] = self.updates
 
     @torch.no_grad()

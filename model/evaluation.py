@@ -14,6 +14,7 @@ from macrid.model import metrics
 from macrid.model.splitting import HeldOut
 
 BATCH = 500
+SCORES = 64_000_000  # at work at a time, 256 MB: with more than 128,000 items a batch has fewer users
 DEPTH = 100
 MEASURES: dict[str, Callable[[metrics.Hits, npt.NDArray[np.int64]], metrics.PerUser]] = {
     "ndcg@100": partial(metrics.ndcg_at_k, k=100),
@@ -57,7 +58,8 @@ def rank(scorer: Scorer, histories: sparse.csr_matrix, n: int) -> np.ndarray:
 
 def evaluate(scorer: Scorer, held_out: HeldOut) -> Evaluation:
     """Rank all items outside each fold-in and look for the withheld ones."""
-    parts = [_evaluate_rows(scorer, held_out, slice(at, at + BATCH)) for at in range(0, len(held_out.user_ids), BATCH)]
+    users = max(1, min(BATCH, SCORES // held_out.fold_in.shape[1]))
+    parts = [_evaluate_rows(scorer, held_out, slice(at, at + users)) for at in range(0, len(held_out.user_ids), users)]
     return Evaluation({name: np.concatenate([part[name] for part in parts]) for name in MEASURES})
 
 

@@ -87,8 +87,8 @@ class _FusedLikelihood(torch.autograd.Function):
                 looked_at = sampled.index_fill(0, items, True)
                 columns = looked_at.nonzero().flatten()  # (S + those clicked in this slice,)
                 items = (looked_at.cumsum(0) - 1)[items]
-                h = unit_items[columns]
-                value, slopes = _slice(z, h, by_concept[:, columns], rows, items, n, log_weights[columns])
+                h, concepts = unit_items.index_select(0, columns), by_concept.index_select(1, columns)
+                value, slopes = _slice(z, h, concepts, rows, items, n, log_weights[columns])
                 flat = slopes.view(len(z), -1)
                 grad_components[:, start:end] = (flat @ h).view(K, -1, d)
                 grad_items.index_add_(0, columns, flat.T @ z)

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 
+SCORES = 64_000_000  # of K·b·M at work at a time when all items are scored: 256 MB
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -150,8 +152,11 @@ class MacridVAE(nn.Module):
         unit_items = self.unit_items()
         log_weights = self.concept_logits(unit_items).log_softmax(dim=1)
         batch = Histories.from_matrix(histories)
-        z = self.encode(batch, log_weights.exp()).mean
-        return self.log_scores(z, unit_items, log_weights).numpy()
+        z = self.encode(batch, log_weights.exp()).mean  # (K, B, d)
+        users = max(1, SCORES // (len(z) * len(unit_items)))
+        return np.concatenate(
+            [self.log_scores(part, unit_items, log_weights).numpy() for part in torch.split(z, users, dim=1)]
+        )
 
 
 def _rows(table: Tensor, rows: Tensor | None) -> Tensor:

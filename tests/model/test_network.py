@@ -134,3 +134,9 @@ class TestObjective:
 
     def test_beta_grows_linearly_and_stays_at_its_value(self):
         assert [objective.annealed_beta(0.2, updates, 10) for updates in (0, 1, 2, 3, 100)] == [0.0, 0.1, 0.2, 0.2, 0.2]
+
+
+def test_users_are_scored_in_parts_when_there_are_many_items(network, clicks, monkeypatch):
+    whole = network.score(clicks)
+    monkeypatch.setattr("macrid.model.network.SCORES", 2 * CONFIG.concepts * ITEMS)  # two users at a time
+    np.testing.assert_allclose(network.score(clicks), whole, rtol=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from macrid.model import training
+from macrid.model import evaluation, training
 from macrid.model.baselines.popularity import Popularity
 from macrid.model.errors import TrainingError
 from macrid.model.evaluation import evaluate
@@ -84,3 +84,15 @@ class TestTraining:
         refitted = training.refit(split.training, config, trained.best_epoch)
         for name, value in trained.network.state_dict().items():
             assert torch.equal(refitted.state_dict()[name], value)
+
+
+def test_an_evaluation_has_fewer_users_at_a_time_when_there_are_many_items(split, trained, monkeypatch):
+    whole = evaluate(trained.network, split.test)
+    sizes, rank = [], evaluation.rank
+    monkeypatch.setattr(
+        evaluation, "rank", lambda scorer, fold_in, n: sizes.append(fold_in.shape[0]) or rank(scorer, fold_in, n)
+    )
+    monkeypatch.setattr(evaluation, "SCORES", 7 * split.training.shape[1])
+    for name, values in evaluate(trained.network, split.test).values.items():
+        np.testing.assert_allclose(values, whole.values[name])
+    assert sizes == [7, 7, 7, 7, 2]
