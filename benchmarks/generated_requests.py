@@ -1,6 +1,6 @@
 """Make up requests from the OpenAPI document by the ten thousand, without keys and with: is every answer one it announces?
 
-python -m benchmarks.generated_requests --examples 250
+python -m benchmarks.generated_requests --examples 250 [--seed 0]
 """
 
 import argparse
@@ -19,7 +19,6 @@ from tests.support.bundles import item_ids_for, make_bundle
 from tests.support.generated_requests import Known, Outcome, asking_for_keys, send
 
 ITEMS = 60
-SEED = 0
 
 
 def main() -> None:
@@ -27,9 +26,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=250, help="made up for each operation, without keys and with")
     parser.add_argument("--phases", default="examples,coverage,fuzzing,stateful", help="of schemathesis")
+    parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     known = Known(item_ids_for(ITEMS), ("department", "year", "price"), concepts=3, dimensions=8)
-    print(f"{describe()}; seed {SEED}, {arguments.examples} examples")
+    print(f"{describe()}; seed {arguments.seed}, {arguments.examples} examples")
     document = create_app(Settings()).openapi()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -44,7 +44,7 @@ def main() -> None:
             with server(store.root, **settings) as (address, _):
                 outcome = send(
                     said, address, known, examples=arguments.examples, phases=tuple(arguments.phases.split(",")),
-                    seed=SEED, key=used,
+                    seed=arguments.seed, key=used,
                 )  # fmt: skip
             report(name, outcome, time.monotonic() - began)
 

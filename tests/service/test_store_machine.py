@@ -3,11 +3,12 @@
 import shutil
 import tempfile
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.errors import BundleError, StoreError
@@ -39,6 +40,9 @@ class Life(RuleBasedStateMachine):
         self.damaged: set[str] = set()
         self.served: str | None = None
         self.under_way: list[Recommender] = []
+        self.taken = WeakKeyDictionary[
+            Recommender, int
+        ]()  # with which manifest, as an inode: that is what its lease locks
 
     def teardown(self):
         shutil.rmtree(self.folder)
@@ -49,6 +53,25 @@ class Life(RuleBasedStateMachine):
 
     def there(self, version):
         return self.store.folder(version).is_dir()
+
+    def manifest(self, version):
+        path = self.store.folder(version) / "manifest.json"
+        return path.stat().st_ino if path.exists() else None
+
+    def in_use(self):
+        """What a server has open; whoever puts another manifest in the place of the one it locks takes the lock away."""
+        serving = [self.reloader.current()] if self.served else []
+        return {
+            model.version for model in [*serving, *self.under_way] if self.manifest(model.version) == self.taken[model]
+        }
+
+    @initialize(count=st.sampled_from([0, 2, 3, 3]))
+    def begin(self, count):
+        """Mostly with something that is served, and something newer that is not yet."""
+        for at in range(count):
+            self.publish(at)
+            if at == 0:
+                self.reload()
 
     @rule(at=st.integers(0, VERSIONS - 1))
     def publish(self, at):
@@ -76,9 +99,9 @@ class Life(RuleBasedStateMachine):
     @rule(keep=st.integers(0, 2))
     def collect_garbage(self, keep):
         kept = [version for version in self.history[1:] if self.there(version)][:keep]
-        safe = {self.current, self.served, *kept, *(recommender.version for recommender in self.under_way)}
+        safe = {*self.history[:1], *kept, *self.in_use()}
         removed = self.store.collect_garbage(keep).removed
-        assert not safe & set(removed)
+        assert all(map(self.there, safe))
         assert not any(map(self.there, removed))
         self.damaged -= set(removed)
 
@@ -115,6 +138,8 @@ class Life(RuleBasedStateMachine):
         elif self.current not in self.damaged:
             assert self.reloader.refused is None
             self.served = self.current
+        if self.served:
+            self.taken.setdefault(self.reloader.current(), self.manifest(self.served))
 
     @precondition(lambda self: self.served)
     @rule()
@@ -170,5 +195,5 @@ def _bundles(tmp_path_factory):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=10, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=30, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
