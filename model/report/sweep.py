@@ -242,7 +242,7 @@ def draw(points: Sequence[Point]) -> Figure:
             ax.set_xlabel("independence of dimensions")
             ax.grid(alpha=0.6)
         sides[0].set_ylabel("test Recall@20")
-        sides[0].legend(loc="lower left", fontsize=6.5)
+        sides[1].legend(loc="upper left", fontsize=6.5)
     return figure
 
 
