@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from macrid.model import likelihood, objective, training
 from macrid.model.baselines.popularity import Popularity
@@ -76,6 +77,9 @@ class TestSampler:
         assert len(sample.items.unique()) == len(sample.items)
         assert len(sample.items) <= sample.clicked + 30
         assert sample.log_weights[sample.clicked :].isfinite().all()
+        in_a_sum, drawn = sample.weights_in_a_sum(), sample.log_weights.exp()
+        assert (in_a_sum[: sample.clicked] == 1).all()
+        assert torch.equal(in_a_sum[sample.clicked :], drawn[sample.clicked :])
 
     def test_a_sample_of_every_item_has_each_once_with_weight_one(self, clicks):
         for distribution in ("log_uniform", "uniform"):
@@ -193,6 +197,16 @@ class TestTraining:
             assert set(changed.tolist()) <= set(rows.tolist())
             assert len(changed) > 0.8 * len(rows)  # a slope can be nought
         assert not torch.equal(state.network.output_weight, before["output_weight"])
+
+    def test_what_is_kept_is_the_average_over_all_updates_as_with_all_items(self, split):
+        config = training.resolved(SAMPLED, *split.training.shape)
+        state, _ = training._begin(split.training, config, None, "", None)
+        expected = AveragedModel(state.network, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
+        for at in range(0, 60, 5):
+            training._update(state, Histories.from_matrix(split.training[at : at + 5]), config, 1, 5)
+            expected.update_parameters(state.network)
+        for name, value in expected.module.state_dict().items():
+            torch.testing.assert_close(state.kept.state_dict()[name], value, rtol=1e-4, atol=1e-6)
 
     def test_the_number_is_chosen_by_the_size_of_the_catalogue_unless_it_is_given(self):
         def chosen(items, samples=None):
