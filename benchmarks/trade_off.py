@@ -32,6 +32,7 @@ RECIPES = (
     {"beta": 0.2, "prior_std": 0.075, "dimensions": 16},
     {"beta": 5.0, "prior_std": 0.3, "dimensions": 16},
 )
+NEAR = 0.01  # points of a figure that are drawn on one another
 
 
 def main() -> None:
@@ -77,20 +78,44 @@ def measure(codes: np.ndarray, departments: np.ndarray, factors: np.ndarray, see
 
 
 def draw(points: list[tuple[dict[str, float], str, float, float]], path: Path) -> None:
-    """Accuracy against alignment, a curve for each kind of axes, recipes written beside."""
+    """Accuracy against alignment; for each kind of axes a curve through the recipes that no other beats in both."""
     with drawing(height=3.2) as figure:
         ax = figure.subplots()
         for at, axes in enumerate(("as trained", "turned")):
-            mine = sorted((factor, ndcg, recipe) for recipe, kind, ndcg, factor in points if kind == axes)
-            x, y, recipes = zip(*mine, strict=True)
-            ax.plot(x, y, marker="o", ms=4, lw=1.0, color=colour(at), label=f"axes {axes}")
-            for left, bottom, recipe in zip(x, y, recipes, strict=True):
-                text = f"β {recipe['beta']:g}, σ₀ {recipe['prior_std']:g}, d {recipe['dimensions']}"
-                ax.annotate(text, (left, bottom), xytext=(3, 4), textcoords="offset points", fontsize=5.5)
+            mine = sorted((factor, ndcg, str(recipe), recipe) for recipe, kind, ndcg, factor in points if kind == axes)
+            best = [one for one in mine if not any(beats(other, one) for other in mine)]
+            ax.plot(*zip(*(one[:2] for one in best), strict=True), lw=1.0, color=colour(at))
+            ax.plot(*zip(*(one[:2] for one in mine), strict=True), "o", ms=4, color=colour(at), label=f"axes {axes}")
+            for left, bottom, text in labels(mine):
+                ax.annotate(text, (left, bottom), xytext=(4, 4), textcoords="offset points", fontsize=5.5)
+        ax.margins(x=0.12, y=0.1)
         ax.set_xlabel("mean |Spearman| of a factor and its dimension")
         ax.set_ylabel("test NDCG@100")
-        ax.legend(fontsize=6.5)
+        ax.legend(fontsize=6.5, loc="lower right")
         save(figure, path)
+
+
+def beats(other: tuple, one: tuple) -> bool:
+    """Say whether one point is no worse in both, and better in one."""
+    return other[0] >= one[0] and other[1] >= one[1] and other[:2] != one[:2]
+
+
+def labels(points: list[tuple[float, float, str, dict[str, float]]]) -> list[tuple[float, float, str]]:
+    """Say each recipe beside its point; those that differ by β alone and fall together are said at once."""
+    found: list[tuple[float, float, list[float], float, float]] = []
+    for factor, ndcg, _, recipe in points:
+        for left, bottom, betas, prior_std, dimensions in found:
+            if (prior_std, dimensions) == (recipe["prior_std"], recipe["dimensions"]) and np.allclose(
+                (left, bottom), (factor, ndcg), atol=NEAR
+            ):
+                betas.append(recipe["beta"])
+                break
+        else:
+            found.append((factor, ndcg, [recipe["beta"]], recipe["prior_std"], recipe["dimensions"]))
+    return [
+        (left, bottom, f"β {', '.join(f'{beta:g}' for beta in sorted(betas))}; σ₀ {prior_std:g}; d {dimensions}")
+        for left, bottom, betas, prior_std, dimensions in found
+    ]
 
 
 if __name__ == "__main__":
