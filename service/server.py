@@ -1,5 +1,7 @@
 """Run the server: logs, then uvicorn, with as many workers as wanted. What `macrid serve` calls."""
 
+import contextlib
+import ctypes
 import json
 import logging
 import os
@@ -22,6 +24,10 @@ from macrid.service.settings import PREFIX, Settings, load_settings, unknown_var
 # A thread that computes gives way to the event loop after this; Python's own 5 ms are as long as a recommendation takes, so that
 # a health check would wait for several.
 SWITCH_INTERVAL_SECONDS = 0.0005
+# Freed memory of this size goes back to the machine. glibc would learn to keep it after the first large array: 40 MB of every
+# worker's own over a million items.
+LARGE_BYTES = 4 * 2**20
+M_MMAP_THRESHOLD = -3  # malloc.h
 
 
 def serve(settings: Settings | None = None) -> None:
@@ -75,6 +81,8 @@ def prepare_process() -> None:
     # One request, one core: splitting a search of a millisecond over threads costs throughput and wins nothing.
     faiss.omp_set_num_threads(1)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def hand_down(settings: Settings) -> None:
