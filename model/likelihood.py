@@ -19,9 +19,8 @@ from torch import Tensor
 from macrid.model.network import Histories
 
 SLICE_FLOATS = 1_000_000  # of the K·b·M scores at work at a time: 4 MB, near the size of a core's cache
-CLICKS_BESIDE_SAMPLES = (
-    0.25  # of a slice, against the sampled items: they are scored for all its users, in vain for most
-)
+# Clicks of a slice for each sampled item, at most: they are scored for all its users, in vain for most.
+CLICKS_BESIDE_SAMPLES = 0.25
 FEWEST_CLICKS = 500  # of a slice, whatever the samples: smaller products cost more to call than to compute
 
 

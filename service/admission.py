@@ -34,7 +34,6 @@ class Admission:
         self._places = asyncio.Semaphore(threads)
         self._waiting = 0
         self._metrics = metrics
-        self._rejected = {reason: metrics.rejected.labels(reason) for reason in ("line_full", "time_limit")}
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, Response]]) -> Response:
         """Do some work when it is its turn.
@@ -82,7 +81,7 @@ class Admission:
             task.exception()  # seen, also where nobody waits for it any more
 
     def _refusal(self, reason: str, message: str) -> BusyError:
-        self._rejected[reason].inc()
+        self._metrics.rejected[reason].inc()
         return BusyError(f"this server is busy: {message}")
 
 

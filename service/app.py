@@ -44,7 +44,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or load_settings()
     metrics = Metrics()
-    admission = Admission(settings.threads, settings.max_waiting, settings.time_limit, metrics)
     app = FastAPI(
         title="Macrid",
         version=__version__,
@@ -73,7 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.traffic = traffic = Traffic(metrics)
-    app.state.admission = admission
+    app.state.admission = admission = Admission(settings.threads, settings.max_waiting, settings.time_limit, metrics)
     app.state.turnstile = Turnstile(admission, metrics, cross_origin=bool(settings.cors_origins))
     app.state.reloader = Reloader(
         Store(settings.store),

@@ -41,9 +41,10 @@ class Metrics:
         self.waited = Histogram(
             "macrid_waiting_seconds", "How long requests waited for a thread.", buckets=SECONDS, registry=own
         )
-        self.rejected = Counter(
+        rejected = Counter(
             "macrid_rejected_requests", "Requests answered 503 because of load.", ["reason"], registry=own
         )
+        self.rejected = {reason: rejected.labels(reason) for reason in ("line_full", "time_limit")}
         self.recommendations = Counter(
             "macrid_recommendations", "Recommendations given, by what they rest on.", ["basis"], registry=own
         )
@@ -85,8 +86,6 @@ class Metrics:
         build.labels(__version__).set(1)
         for outcome in ("served", "refused"):
             self.reloads.labels(outcome)
-        for reason in ("line_full", "time_limit"):
-            self.rejected.labels(reason)
         # Looked up for every request, which takes the library longer than to count.
         self._counter_of, self._histogram_of = cache(self.requests.labels), cache(self.seconds.labels)
         if not os.environ.get(WORKERS_FOLDER_VARIABLE):
