@@ -29,11 +29,16 @@ class Admission:
             metrics: where waiting, running and refusing is counted.
         """
         self.time_limit = time_limit
-        self._threads = threads
-        self._max_waiting = max_waiting
+        self.full_message = f"{max_waiting} requests are waiting already; ask again in a moment"
         self._places = asyncio.Semaphore(threads)
-        self._waiting = 0
+        self._most_inside = threads + max_waiting
+        self._inside = 0  # waiting or running
         self._metrics = metrics
+
+    @property
+    def room(self) -> int:
+        """How many more requests would be let in now."""
+        return self._most_inside - self._inside
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, Response]]) -> Response:
         """Do some work when it is its turn.
@@ -43,6 +48,8 @@ class Admission:
                 keeps its place until then.
         """
         began = time.monotonic()
+        if self.room <= 0:
+            raise self._refusal("line_full", self.full_message)
         await self._await_turn()
         self._metrics.waited.observe(time.monotonic() - began)
         self._metrics.running.inc()
@@ -53,28 +60,23 @@ class Admission:
             raise self._refusal("time_limit", f"the answer took longer than the {self.time_limit:g} s allowed")
         return task.result()
 
-    def refusal(self) -> BusyError | None:
-        """Return what to answer a request that there is no more room for, and count it; None where there is room."""
-        if self._places.locked() and self._waiting >= self._max_waiting:
-            return self._refusal("line_full", f"{self._waiting} requests are waiting already; ask again in a moment")
-        return None
-
     async def _await_turn(self) -> None:
-        refusal = self.refusal()
-        if refusal is not None:
-            raise refusal
-        self._waiting += 1
+        self._inside += 1
         self._metrics.waiting.inc()
         try:
             async with asyncio.timeout(self.time_limit):
                 await self._places.acquire()
-        except TimeoutError:
-            raise self._refusal("time_limit", f"its turn did not come within {self.time_limit:g} s") from None
+        except BaseException as error:
+            self._inside -= 1
+            if isinstance(error, TimeoutError):
+                message = f"its turn did not come within {self.time_limit:g} s"
+                raise self._refusal("time_limit", message) from None
+            raise
         finally:
-            self._waiting -= 1
             self._metrics.waiting.dec()
 
     def _leave(self, task: "asyncio.Task[Response]") -> None:
+        self._inside -= 1
         self._metrics.running.dec()
         self._places.release()
         if not task.cancelled():
@@ -82,7 +84,12 @@ class Admission:
 
     def _refusal(self, reason: str, message: str) -> BusyError:
         self._metrics.rejected[reason].inc()
-        return BusyError(f"this server is busy: {message}")
+        return busy(message)
+
+
+def busy(message: str) -> BusyError:
+    """Return the error that says so."""
+    return BusyError(f"this server is busy: {message}")
 
 
 class AdmittedRoute(APIRoute):

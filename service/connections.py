@@ -7,7 +7,6 @@ that has begun; whoever opens many such connections takes all file handles of th
 import asyncio
 from typing import Any
 
-import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from macrid.service.turnstile import Turnstile
@@ -21,45 +20,37 @@ class Connection(HttpToolsProtocol):
 
     head_seconds = HEAD_SECONDS
     _waiting: asyncio.TimerHandle | None = None
-    _unfinished = True  # whether the head of a request is still to come, or what is dropped of its body
-    _refusal: bytes | None = None  # what to answer the present request once it has arrived
+    _unfinished = True  # whether the head of a request is still to come
+    _between = True  # whether no request has begun that is not read to its end
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
+        self._turnstile: Turnstile | None = self.app_state.get(TURNSTILE)
         self._wait_if_unfinished()
 
     def data_received(self, data: bytes) -> None:
-        """Read; most requests come whole, and then there is nothing to wait for."""
-        super().data_received(data)
+        """Read, or refuse unread; most requests come whole, and then there is nothing to wait for."""
+        if not (self._turnstile is not None and self._turnstile.full and self._refused(self._turnstile, data)):
+            super().data_received(data)
         self._wait_if_unfinished()
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the head."""
         super().on_message_begin()
-        self._unfinished = True
+        self._unfinished, self._between = True, False
 
     def on_headers_complete(self) -> None:
-        """Start the app, or do not: then the body has to arrive in the same time as the head."""
-        self._refusal = self._refused()
-        if self._refusal is None:
-            self._unfinished = False
-            super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Pass it on, or drop it."""
-        if self._refusal is None:
-            super().on_body(body)
+        """Start the app."""
+        super().on_headers_complete()
+        self._unfinished = False
+        if self._turnstile is not None:
+            self._turnstile.let_in(self.scope["raw_path"])
 
     def on_message_complete(self) -> None:
-        """Pass it on, or answer."""
-        if self._refusal is None:
-            super().on_message_complete()
-            return
-        self._unfinished = False
-        self.transport.write(self._refusal)
-        self._refusal = None
-        self.on_response_complete()
+        """Pass it on."""
+        super().on_message_complete()
+        self._between = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
@@ -74,15 +65,15 @@ class Connection(HttpToolsProtocol):
             self._waiting.cancel()
             self._waiting = None
 
-    def _refused(self) -> bytes | None:
-        turnstile: Turnstile | None = self.app_state.get(TURNSTILE)
+    def _refused(self, turnstile: Turnstile, data: bytes) -> bool:
+        """Answer at once, if this is a whole request on a connection that waits for one."""
         answering = self.cycle is not None and not self.cycle.response_complete
-        if turnstile is None or answering or self.flow.write_paused or not self._goes_on():
-            return None
-        path = httptools.parse_url(self.url).path or b""
-        return turnstile.refusal(self.parser.get_method(), path, self.headers, self.server_state.default_headers)
-
-    def _goes_on(self) -> bool:
-        """Say whether the connection stays one for plain requests."""
-        is_current: bool = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
-        return is_current and not self.parser.should_upgrade()
+        if not self._between or answering or self.flow.write_paused or self.transport.is_closing():
+            return False
+        answer = turnstile.refusal(data, self.server_state.default_headers)
+        if answer is None:
+            return False
+        self._unfinished = False
+        self.transport.write(answer)
+        self.on_response_complete()
+        return True

@@ -6,6 +6,7 @@ series is bounded: unknown paths are one route, unknown methods one method.
 
 import contextlib
 import os
+from collections import Counter as CounterOf
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from prometheus_client.process_collector import ProcessCollector
 from macrid import __version__
 
 WORKERS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+REFUSED = "(refused)"  # stands for the route of what the turnstile refused: nobody has looked it up
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -86,6 +88,7 @@ class Metrics:
         build.labels(__version__).set(1)
         for outcome in ("served", "refused"):
             self.reloads.labels(outcome)
+        self._refused_at_the_door: CounterOf[str] = CounterOf()
         # Looked up for every request, which takes the library longer than to count.
         self._counter_of, self._histogram_of = cache(self.requests.labels), cache(self.seconds.labels)
         if not os.environ.get(WORKERS_FOLDER_VARIABLE):
@@ -97,8 +100,20 @@ class Metrics:
         self._counter_of(route, method if method in METHODS else "other", str(status)).inc()
         self._histogram_of(route).observe(seconds)
 
+    def refused_at_the_door(self, method: str) -> None:
+        """Count a refusal of the turnstile, where counting has to cost next to nothing: they are added by `settle`."""
+        self._refused_at_the_door[method] += 1
+
+    def settle(self) -> None:
+        """Add up what the turnstile refused."""
+        for method, count in self._refused_at_the_door.items():
+            self._counter_of(REFUSED, method, "503").inc(count)
+        self.rejected["line_full"].inc(self._refused_at_the_door.total())
+        self._refused_at_the_door.clear()
+
     def exposition(self) -> bytes:
-        """Write all metrics as Prometheus reads them; with several workers, those of all of them."""
+        """Write all metrics as Prometheus reads them; with several workers, those of all of them, a second ago or less."""
+        self.settle()
         folder = os.environ.get(WORKERS_FOLDER_VARIABLE)
         if not folder:
             return generate_latest(self._own)

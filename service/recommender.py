@@ -6,6 +6,7 @@ concepts, concept, choices        about concepts
 map, place_user                   where items lie, and a user among them
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -97,6 +98,8 @@ from macrid.service.why import whys
 TOP_DIMENSIONS = 10
 # Items among which an index finds some hundred in about a millisecond.
 SEARCHED_AT_ONCE = 200_000
+# Products M·K·d that score every item in about half a millisecond.
+SCORED_AT_ONCE = 2_500_000
 # The most items that one batch may ask for: some megabytes of answer.
 ITEMS_IN_BATCH = 20_000
 # The most items to rank, clicks or excluded ids of a request that is answered at once.
@@ -146,12 +149,14 @@ class Recommender:
         return self.model.version
 
     def answers_at_once(self, request: RecommendRequest) -> bool:
-        """Say whether a request takes so little time that nobody minds waiting for it: a plain one, asked of an index."""
+        """Say whether a request takes so little time that nobody minds waiting: a plain one, of an index or a small catalogue."""
         if request.filter is not None or request.explain or request.diversity or request.per_concept is not None:
             return False  # a filter may read the whole catalogue, and a cap may search it
         if max(request.offset + request.n, len(request.history), len(request.exclude)) > SHORT:
             return False
-        return isinstance(self.model.ranker, InvertedListsRanker) and self.model.shape[0] <= SEARCHED_AT_ONCE
+        if isinstance(self.model.ranker, InvertedListsRanker):
+            return self.model.shape[0] <= SEARCHED_AT_ONCE
+        return math.prod(self.model.shape) <= SCORED_AT_ONCE
 
     # About a user
 

@@ -1,30 +1,34 @@
-"""Whoever there is no room for is told so at the door: a request is read to its end, and neither routed nor parsed nor run.
+"""Whoever there is no room for is told so at the door: the request is neither parsed nor routed nor run.
 
-Under overload most requests are refused, by the one thread that also has to serve the others. There a refusal takes a tenth of
-what it takes where it would have been answered (`benchmarks/overload.py`). So an answer is written in advance, and the log has a
-line a second instead of one for each.
+Under overload most requests are refused, by the one thread that also has to serve the others, so what a refusal costs decides how
+many are served (`benchmarks/overload.py`). Here it costs little more than to write the answer: what has arrived is looked at just
+closely enough to know that it is one whole, plain request. Anything else goes on, to be refused by the app.
 """
 
 import asyncio
-import time
-from functools import lru_cache
+import re
 
 import structlog
 
-from macrid.service.admission import Admission
+from macrid.service.admission import Admission, busy
 from macrid.service.errors import BusyError
 from macrid.service.metrics import Metrics
 from macrid.service.middleware import DATA_POLICY, HEADERS
 from macrid.service.problems import answer_service_error
 from macrid.service.request_log import REQUEST_ID, request_id_for
 
-REFUSED = "(refused)"  # stands for the route, which nobody has looked up
 SECONDS_BETWEEN_LINES = 1.0
 # What computes nothing, or is for those who run the server.
 ALWAYS_OPEN = frozenset({b"/", b"/healthz", b"/readyz", b"/version", b"/metrics", b"/openapi.json"})
 ALWAYS_OPEN_BELOW = (b"/web/", b"/admin/")
 
-RawHeaders = list[tuple[bytes, bytes]]  # names in lower case
+PLAIN_HEAD = re.compile(
+    rb"(GET|POST) (/[!-\"$->@-~]*)(?:\?[!-\"$-~]*)? HTTP/1\.1\r\n((?:[!-9;-~]+:[\t -~\x80-\xff]*\r\n)+)\r\n"
+)
+NOT_PLAIN = frozenset({b"expect", b"upgrade", b"transfer-encoding"})
+ID_HEADER = REQUEST_ID.lower().encode()
+
+RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Turnstile:
@@ -44,49 +48,71 @@ class Turnstile:
         self._admission = admission
         self._metrics = metrics
         self._cross_origin = cross_origin
+        self._head, self._body = answer_to_whom_there_is_no_room_for(admission)
+        self._on_their_way = 0
         self._not_logged = 0
         self._log = structlog.get_logger("macrid.service.requests")
 
-    def refusal(self, method: bytes, path: bytes, headers: RawHeaders, common_headers: RawHeaders) -> bytes | None:
-        """Return the whole answer to a request that there is no room for, and count it; None to let the request through.
+    @property
+    def full(self) -> bool:
+        """Whether those inside and those on their way there take all the room."""
+        return self._admission.room <= self._on_their_way
+
+    def let_in(self, path: bytes) -> None:
+        """Keep room for a request that goes on to the app; it is asked for there before the event loop turns again."""
+        if is_open(path):
+            return
+        if not self._on_their_way:
+            asyncio.get_running_loop().call_soon(self._all_arrived)
+        self._on_their_way += 1
+
+    def refusal(self, arrived: bytes, common_headers: RawHeaders) -> bytes | None:
+        """Return the whole answer to what has arrived between two requests, and count it; None to let it through.
 
         Args:
-            method: GET, POST, …
-            path: as it was sent, without the query.
-            headers: of the request.
+            arrived: from the first byte of a request on.
             common_headers: that the server adds to every answer.
         """
-        if method not in (b"GET", b"POST") or path in ALWAYS_OPEN or path.startswith(ALWAYS_OPEN_BELOW):
+        found = PLAIN_HEAD.match(arrived)
+        if found is None or is_open(found[2]):
             return None
-        sent = dict(headers)
-        if b"expect" in sent or (self._cross_origin and b"origin" in sent):
+        lines = found[3].split(b"\r\n")
+        sent = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+        if len(sent) < len(lines) or not NOT_PLAIN.isdisjoint(sent) or (self._cross_origin and b"origin" in sent):
             return None
-        refusal = self._admission.refusal()
-        if refusal is None:
+        length = sent.get(b"content-length", b"0")
+        if not length.isdigit() or found.end() + int(length) != len(arrived):
             return None
-        began = time.perf_counter()
-        head, body = written(str(refusal))
-        request_id = request_id_for(sent.get(REQUEST_ID.lower().encode(), b"").decode("latin-1")).encode()
-        common = b"".join(b"%b: %b\r\n" % pair for pair in common_headers)
-        answer = b"%b%bx-request-id: %b\r\n\r\n%b" % (head, common, request_id, body)
-        self._metrics.answered(REFUSED, method.decode(), BusyError.status, time.perf_counter() - began)
+        if sent.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+            return None
+        self._metrics.refused_at_the_door(found[1].decode())
         self._note()
-        return answer
+        common = b"".join([b"%b: %b\r\n" % pair for pair in common_headers])
+        request_id = request_id_for(sent.get(ID_HEADER, b"").decode("latin-1")).encode()
+        return b"%b%bx-request-id: %b\r\n\r\n%b" % (self._head, common, request_id, self._body)
+
+    def _all_arrived(self) -> None:
+        self._on_their_way = 0
 
     def _note(self) -> None:
         if not self._not_logged:
-            asyncio.get_running_loop().call_later(SECONDS_BETWEEN_LINES, self._log_all)
+            asyncio.get_running_loop().call_later(SECONDS_BETWEEN_LINES, self._settle)
         self._not_logged += 1
 
-    def _log_all(self) -> None:
+    def _settle(self) -> None:
+        self._metrics.settle()
         self._log.warning("refused", requests=self._not_logged, status=BusyError.status)
         self._not_logged = 0
 
 
-@lru_cache(maxsize=16)
-def written(message: str) -> tuple[bytes, bytes]:
-    """Write the answer that an app gives to a `BusyError`: its head, to be gone on with, and its body."""
-    response = answer_service_error(BusyError(message))
+def is_open(path: bytes) -> bool:
+    """Say whether a path is answered however many wait."""
+    return path in ALWAYS_OPEN or path.startswith(ALWAYS_OPEN_BELOW)
+
+
+def answer_to_whom_there_is_no_room_for(admission: Admission) -> tuple[bytes, bytes]:
+    """Write what the app answers then: the head, to be gone on with, and the body."""
+    response = answer_service_error(busy(admission.full_message))
     security = {"Content-Security-Policy": DATA_POLICY, **HEADERS}
     headers = [*response.raw_headers, *((name.lower().encode(), value.encode()) for name, value in security.items())]
     lines = [b"HTTP/1.1 503 Service Unavailable", *(b"%b: %b" % pair for pair in headers), b""]

@@ -33,9 +33,8 @@ async def recommend(request: RecommendRequest, recommender: CurrentRecommender, 
     answer names the concept that put each item there. A history without any known id gets the most popular items, with
     `fallback: "popular"`.
     """
-    # In a thread, though a small catalogue is ranked in a millisecond or a few and the thread costs a fifth of one: under load
-    # those milliseconds add up, and a loop that ranks can neither refuse what is too much nor answer a health check. Only what
-    # an index answers in less time than the thread would cost is done here.
+    # What takes some milliseconds is done in a thread, for a loop that ranks can neither refuse what is too much nor answer a
+    # health check. What takes less than one is done here: two threads that want the interpreter cost each other more.
     if recommender.answers_at_once(request):
         answer = recommender.recommend(request)
     else:

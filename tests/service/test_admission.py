@@ -23,7 +23,13 @@ def held(monkeypatch):
         assert gate.wait(30)
         return original(self, request)
 
-    gate.hold = lambda: monkeypatch.setattr(Recommender, "recommend", wait)
+    def hold():
+        monkeypatch.setattr(Recommender, "recommend", wait)
+        monkeypatch.setattr(
+            Recommender, "answers_at_once", lambda *_: False
+        )  # in a thread, where waiting stops nobody else
+
+    gate.hold = hold
     yield gate
     gate.set()
 

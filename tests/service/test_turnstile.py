@@ -1,5 +1,6 @@
 """Where there is no room: refused on the connection itself, by a whole and proper answer, and the connection goes on."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -11,8 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from macrid.service import turnstile
+from macrid.service.admission import Admission
 from macrid.service.app import create_app
 from macrid.service.connections import Connection
+from macrid.service.metrics import Metrics
 from macrid.service.recommender import Recommender
 from macrid.service.settings import Settings
 from tests.service.test_admission import held, until
@@ -163,17 +166,66 @@ def test_a_page_of_another_origin_can_read_its_refusal(store_folder, held):
 
 
 def test_a_body_that_never_comes_costs_a_connection_for_a_bounded_time(store_folder, held):
-    protocol = type("Bounded", (Connection,), {"head_seconds": 0.3})
-    app = create_app(Settings(store=store_folder, threads=1, max_waiting=0))
-    with listening(app, protocol) as port, ThreadPoolExecutor(1) as callers:
-        held.hold()
-        first = callers.submit(ask, port, "POST", "/recommend", BODY, JSON)
-        until(lambda: held.running == 1)
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
-            caller.sendall(b"POST /encode HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
-            assert caller.recv(100) == b""
-        held.set()
-        assert first.result()[0] == 200
+    with (
+        full(store_folder, held, time_limit=0.5) as (port, _),
+        socket.create_connection(("127.0.0.1", port), timeout=20) as caller,
+    ):
+        caller.sendall(b"POST /encode HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        assert caller.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_those_on_their_way_take_room_too_until_the_loop_turns():
+    async def one_turn():
+        metrics = Metrics()
+        door = turnstile.Turnstile(Admission(1, 1, 10.0, metrics), metrics, cross_origin=False)
+        for path, full in ((b"/healthz", False), (b"/items", False), (b"/web/page.js", False), (b"/recommend", True)):
+            door.let_in(path)
+            assert door.full is full
+        await asyncio.sleep(0)
+        assert not door.full
+
+    asyncio.run(one_turn())
+
+
+WHOLE = b"POST /encode?x=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize(
+    "arrived",
+    [
+        WHOLE[:-1],
+        WHOLE + b"G",
+        WHOLE * 2,
+        WHOLE.replace(b"Length: 2", b"Length: 2\r\nContent-Length: 2"),
+        WHOLE.replace(b"Length: 2", b"Length: +2"),
+        WHOLE.replace(b"Length: 2", b"Length: "),
+        WHOLE.replace(b"Host: x", b"Transfer-Encoding: chunked"),
+        WHOLE.replace(b"Host: x", b"Host: x\r\n folded"),
+        WHOLE.replace(b"Host: x", b"Host : x"),
+        WHOLE.replace(b"Host: x", b"no colon"),
+        WHOLE.replace(b"Host: x", b"Host: \0"),
+        WHOLE.replace(b"Host: x", b"Connection: close"),
+        WHOLE.replace(b"Host: x", b"Connection: Upgrade\r\nUpgrade: h2c"),
+        WHOLE.replace(b"Host: x", b"Expect: 100-continue"),
+        WHOLE.replace(b"Host: x", b"Origin: https://shop.example"),
+        WHOLE.replace(b"1.1", b"1.0"),
+        WHOLE.replace(b"1.1", b"1.1\r"),
+        WHOLE.replace(b"\r\n", b"\n"),
+        WHOLE.replace(b"POST", b"PUT"),
+        WHOLE.replace(b"/encode", b"http://x/encode"),
+        WHOLE.replace(b"/encode", b"/en code"),
+        WHOLE.replace(b"/encode", b"/healthz"),
+        b"",
+    ],
+)
+def test_what_is_not_one_whole_and_plain_request_is_left_to_the_parser(arrived):
+    async def look():
+        metrics = Metrics()
+        door = turnstile.Turnstile(Admission(1, 0, 10.0, metrics), metrics, cross_origin=True)
+        assert door.refusal(WHOLE, []).startswith(b"HTTP/1.1 503 ")
+        assert door.refusal(arrived, []) is None
+
+    asyncio.run(look())
 
 
 def test_the_log_has_one_line_for_many_and_says_how_many(store_folder, held, monkeypatch):
