@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -146,6 +147,8 @@ class UnforeseenErrors:
 
         try:
             await self._app(scope, receive, watch)
+        except ClientDisconnect:  # before the body was there: nobody to answer, and nothing went wrong here
+            return
         except Exception as error:
             if scope["type"] != "http":
                 raise

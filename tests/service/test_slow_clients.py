@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from structlog.testing import capture_logs
 
 from macrid.service.app import create_app
 from macrid.service.connections import Connection
@@ -93,6 +94,17 @@ def test_clients_that_go_away_before_their_answer_leave_no_place_taken(port):
     deadline = time.monotonic() + 20
     while ask(port, "/recommend", BODY) != 200:
         assert time.monotonic() < deadline
+
+
+def test_a_client_that_goes_away_within_its_body_is_a_line_and_not_an_error(store_folder):
+    with capture_logs() as lines, listening(create_app(Settings(store=store_folder)), Connection) as port:
+        begun(port, HEAD + BODY[:10]).close()
+        deadline = time.monotonic() + 20
+        while not (answered := [line for line in lines if line["event"] == "answered"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert [(line["route"], line["status"]) for line in answered] == [("/recommend", 499)]
+    assert not [line for line in lines if line["log_level"] == "error"]
 
 
 def test_clients_that_do_not_read_their_answers_hold_up_nobody(port):
