@@ -1,12 +1,13 @@
 """What several commands do: train a source, publish a bundle."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.markup import escape
 
 from macrid.artifacts.store import RECALL_FLOOR
@@ -17,8 +18,17 @@ from macrid.cli.output import print_source, print_table, progress
 if TYPE_CHECKING:
     from macrid.model.checkpoint import Checkpoints
     from macrid.model.continuation import Predecessor
+    from macrid.model.datasets.dataset import Source
     from macrid.model.pipeline import Outcome, SourceOptions
+    from macrid.model.ranks import Ranks
+    from macrid.model.splitting import Split
+    from macrid.model.training import TrainingConfig
     from macrid.model.training_state import Pass
+
+
+INTERRUPTED = (
+    "interrupted: several processes end without a bundle; with --checkpoint FILE and --resume the same command goes on"
+)
 
 
 @dataclass(frozen=True)
@@ -63,15 +73,14 @@ def train_source(
     out: Path | None = None,
     index_memory: float | None = None,
     long_work: LongWork | None = None,
+    ranks: "Ranks | None" = None,
 ) -> "Outcome":
-    """Split, train, evaluate and write a bundle, telling the terminal how it goes."""
+    """Split, train, evaluate and write a bundle, telling the terminal how it goes; with ranks, as the first of them."""
     work = long_work or LongWork()
     pipeline = trainer()
-    source = load_source(given, options)
     predecessor = work.predecessor()
-    config = pipeline.training_config(source, {**(predecessor.settings() if predecessor else {}), **settings})
+    source, split, config = _prepared(given, options, settings, held_out_users, predecessor, ranks)
     print_source(source)
-    split = pipeline.split_source(source, held_out_users, config.seed)
     console.print(
         f"{split.training.shape[0]:,} users train; their {split.training.shape[1]:,} items are the bundle's. "
         f"{len(split.validation.user_ids):,} users choose the epoch, {len(split.test.user_ids):,} test it"
@@ -97,6 +106,7 @@ def train_source(
             on_refit=on_pass,
             checkpoints=work.checkpoints(),
             predecessor=predecessor,
+            ranks=ranks or pipeline.ALONE,
         )
     word = "interrupted: " if outcome.trained.interrupted else ""
     console.print(
@@ -117,6 +127,51 @@ def train_source(
     _print_continued(outcome.manifest.training.get("continued"))
     console.print(f"bundle {outcome.manifest.model_version} written to {escape(str(folder))}")
     return outcome
+
+
+def train_along(
+    given: str,
+    options: "SourceOptions",
+    settings: dict[str, Any],
+    held_out_users: int | None,
+    work: LongWork,
+    ranks: "Ranks",
+) -> None:
+    """What the processes other than the first do: train with it, and leave evaluating and writing to it."""
+    source, split, config = _prepared(given, options, settings, held_out_users, work.predecessor(), ranks)
+    trainer().follow(source, split, config, ranks, refit_on_all=work.refit)
+
+
+def _prepared(
+    given: str,
+    options: "SourceOptions",
+    settings: dict[str, Any],
+    held_out_users: int | None,
+    predecessor: "Predecessor | None",
+    ranks: "Ranks | None",
+) -> "tuple[Source, Split, TrainingConfig]":
+    pipeline = trainer()
+    if ranks is not None and ranks.size > 1:
+        pipeline.refuse_fetching(given, options)
+    source = load_source(given, options)
+    config = pipeline.training_config(source, {**(predecessor.settings() if predecessor else {}), **settings})
+    return source, pipeline.split_source(source, held_out_users, config.seed), config
+
+
+@contextmanager
+def processes() -> Iterator["Ranks"]:
+    """Those that torchrun started, or this one alone; only the first is heard, unless one fails."""
+    from macrid.model.ranks import joined
+
+    with joined() as ranks:
+        console.quiet = ranks.rank > 0
+        try:
+            yield ranks
+        except KeyboardInterrupt:
+            if ranks.size == 1:
+                raise
+            console.print(INTERRUPTED)
+            raise typer.Exit(130) from None
 
 
 def _print_continued(record: Any) -> None:

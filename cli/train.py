@@ -26,7 +26,7 @@ from macrid.cli.options import (
     TensorBoard,
     with_data_options,
 )
-from macrid.cli.steps import LongWork, publish_bundle, train_source
+from macrid.cli.steps import LongWork, processes, publish_bundle, train_along, train_source
 
 
 @app.command()
@@ -171,7 +171,7 @@ def train(
     """Train MacridVAE on clicks, compare it with EASE and popularity on held-out users, and write a bundle.
 
     Ctrl-C ends training and keeps the best epoch so far, but does not publish it. Data sets known by name may have defaults of
-    their own for the model and training.
+    their own for the model and training. In several processes: torchrun --nproc-per-node N -m macrid train …
 
     Example: macrid train clicks.csv --items items.csv --publish && macrid serve
     """
@@ -185,7 +185,11 @@ def train(
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint FILE, the file to go on from", param_hint="--resume")
     work = LongWork(checkpoint, checkpoint_seconds, resume, log_json, tensorboard, refit, continue_from)
-    outcome = train_source(given, options, settings, data.held_out_users, out, index_memory, work)
+    with processes() as ranks:
+        if ranks.rank:
+            train_along(given, options, settings, data.held_out_users, work, ranks)
+            return
+        outcome = train_source(given, options, settings, data.held_out_users, out, index_memory, work, ranks)
     if publish and not outcome.trained.interrupted:
         publish_bundle(outcome.folder, store)
     else:

@@ -5,6 +5,7 @@ TrainerError
 ├── SplitError       too few users to hold some out
 ├── TrainingError    training cannot go on: the loss is no longer a number, or grows without end
 ├── CheckpointError  a checkpoint cannot be gone on with
+├── RanksError       several processes cannot train together
 └── ContinuationError  a bundle cannot be trained further
 """
 
@@ -31,3 +32,7 @@ class ContinuationError(TrainerError):
 
 class CheckpointError(TrainerError):
     """A checkpoint is damaged, or of another training."""
+
+
+class RanksError(TrainerError):
+    """Several processes cannot train together: they cannot meet, have lost one of them, or are of different trainings."""

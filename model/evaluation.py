@@ -60,7 +60,7 @@ def evaluate(scorer: Scorer, held_out: HeldOut) -> Evaluation:
     """Rank all items outside each fold-in and look for the withheld ones."""
     users = max(1, min(BATCH, SCORES // held_out.fold_in.shape[1]))
     parts = [_evaluate_rows(scorer, held_out, slice(at, at + users)) for at in range(0, len(held_out.user_ids), users)]
-    return Evaluation({name: np.concatenate([part[name] for part in parts]) for name in MEASURES})
+    return Evaluation({name: np.concatenate([np.zeros(0), *(part[name] for part in parts)]) for name in MEASURES})
 
 
 def _evaluate_rows(scorer: Scorer, held_out: HeldOut, rows: slice) -> dict[str, metrics.PerUser]:

@@ -51,6 +51,16 @@ class Histories:
         rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
         return Histories(torch.from_numpy(matrix.indices.astype(np.int64)), torch.from_numpy(rows), matrix.shape[0])
 
+    def clicks_of(self, users: slice) -> slice:
+        """Where the clicks of consecutive users are."""
+        start, end = torch.searchsorted(self.rows, torch.tensor([users.start, users.stop])).tolist()
+        return slice(start, end)
+
+    def part(self, users: slice) -> "Histories":
+        """Those of consecutive users."""
+        clicks = self.clicks_of(users)
+        return Histories(self.items[clicks], self.rows[clicks] - users.start, users.stop - users.start)
+
 
 @dataclass(frozen=True)
 class Posterior:
@@ -93,7 +103,7 @@ class MacridVAE(nn.Module):
         self,
         histories: Histories,
         concept_weights: Tensor,
-        dropout: torch.Generator | None = None,
+        kept: Tensor | None = None,
         contexts: Tensor | None = None,
     ) -> Posterior:
         """q(z | x, C) for every concept at once; only the clicked rows of t are touched.
@@ -101,17 +111,15 @@ class MacridVAE(nn.Module):
         Args:
             histories: of B users.
             concept_weights: C, (M, K), a sample in training and the soft mode otherwise.
-            dropout: the generator that draws dropout masks; None for no dropout.
+            kept: dropout's mask over the clicks of each concept, (E, K) bool; None for no dropout.
             contexts: t, where the items of the histories are positions in another table than the network's own.
         """
         K, d = self.config.concepts, self.config.dimensions
         weights = concept_weights[histories.items]  # (E, K)
         squares = weights.new_zeros(histories.users, K).index_add(0, histories.rows, weights.square())  # (B, K)
         weights = weights / squares.clamp_min(1e-24).sqrt()[histories.rows]  # the unit input row of each concept (E, K)
-        if dropout is not None:
-            keep = self.config.keep_probability
-            kept = torch.rand(weights.shape, generator=dropout, device=weights.device) < keep
-            weights = weights * kept / keep
+        if kept is not None:
+            weights = weights * kept / self.config.keep_probability
         clicks = len(histories.items)
         starts = torch.searchsorted(histories.rows, torch.arange(histories.users, device=histories.rows.device))  # (B,)
         gathered = F.embedding_bag(  # Σ_i weight · t_i, one bag for each concept of each user

@@ -7,13 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from macrid.model.likelihood import negative_log_likelihood
-from macrid.model.network import Histories, MacridVAE, Posterior
+from macrid.model.network import Histories, MacridVAE, NetworkConfig, Posterior
 from macrid.model.sampling import Sample
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Means over the batch's users, as scalars with gradients."""
+    """Means over the batch's users, as scalars with gradients; of a part of them, what they add to these means."""
 
     negative_log_likelihood: Tensor
     kl: Tensor
@@ -32,10 +32,28 @@ def sample_log_concepts(logits: Tensor, generator: torch.Generator) -> Tensor:
     return (logits + gumbel).log_softmax(dim=1)
 
 
-def sample_components(posterior: Posterior, prior_std: float, generator: torch.Generator) -> Tensor:
+@dataclass(frozen=True)
+class Noise:
+    """What is drawn for the users of a batch: which clicks dropout keeps, (E, K) bool, and ε, (K, B, d)."""
+
+    kept: Tensor
+    epsilon: Tensor
+
+    @staticmethod
+    def draw(config: NetworkConfig, histories: Histories, generator: torch.Generator) -> "Noise":
+        """For these users, in this order."""
+        K, d = config.concepts, config.dimensions
+        kept = torch.rand(len(histories.items), K, generator=generator) < config.keep_probability
+        return Noise(kept, torch.randn(K, histories.users, d, generator=generator))
+
+    def part(self, clicks: slice, users: slice) -> "Noise":
+        """That of consecutive users."""
+        return Noise(self.kept[clicks], self.epsilon[:, users])
+
+
+def sample_components(posterior: Posterior, prior_std: float, epsilon: Tensor) -> Tensor:
     """Z = μ + σ · ε with σ² = σ₀² · exp(log variance ratio), (K, B, d)."""
-    noise = torch.randn(posterior.mean.shape, generator=generator, device=posterior.mean.device)
-    return posterior.mean + prior_std * torch.exp(0.5 * posterior.log_variance_ratio) * noise
+    return posterior.mean + prior_std * torch.exp(0.5 * posterior.log_variance_ratio) * epsilon
 
 
 def kl_divergence(log_variance_ratio: Tensor) -> Tensor:
@@ -47,9 +65,17 @@ def kl_divergence(log_variance_ratio: Tensor) -> Tensor:
 
 
 def training_loss(
-    network: MacridVAE, histories: Histories, beta: float, generator: torch.Generator, sample: Sample | None = None
+    network: MacridVAE,
+    histories: Histories,
+    beta: float,
+    generator: torch.Generator,
+    sample: Sample | None = None,
+    part: slice | None = None,
 ) -> Loss:
     """One draw of the objective for a batch: concepts, dropout and components drawn in this order.
+
+    With a part of the users everything is drawn as for all of them, and the loss is what those add to the means: summed over the
+    parts it is the loss of the batch.
 
     With a sample of items the normaliser is estimated from it and from each user's own clicks, and no other row of a table
     is looked at; the gradients of both tables are then sparse.
@@ -60,14 +86,17 @@ def training_loss(
         contexts = network.contexts(sample.items[: sample.clicked])
     unit_items = network.unit_items(None if sample is None else sample.items)
     log_concepts = sample_log_concepts(network.concept_logits(unit_items), generator)
-    posterior = network.encode(histories, log_concepts.exp(), dropout=generator, contexts=contexts)
-    z = F.normalize(sample_components(posterior, network.config.prior_std, generator), dim=2)
+    users, noise = histories.users, Noise.draw(network.config, histories, generator)
+    if part is not None:
+        histories, noise = histories.part(part), noise.part(histories.clicks_of(part), part)
+    posterior = network.encode(histories, log_concepts.exp(), noise.kept, contexts)
+    z = F.normalize(sample_components(posterior, network.config.prior_std, noise.epsilon), dim=2)
     likelihood = negative_log_likelihood(
         z, unit_items, log_concepts, histories, network.config.temperature, log_weights
     )
     return Loss(
-        negative_log_likelihood=likelihood / histories.users,
-        kl=kl_divergence(posterior.log_variance_ratio).mean(),
+        negative_log_likelihood=likelihood / users,
+        kl=kl_divergence(posterior.log_variance_ratio).sum() / users,
         beta=beta,
     )
 

@@ -19,13 +19,14 @@ from macrid.model.baselines.popularity import Popularity
 from macrid.model.checkpoint import Checkpoints
 from macrid.model.continuation import Predecessor
 from macrid.model.datasets.dataset import Source, Watcher
-from macrid.model.errors import DataError
+from macrid.model.errors import DataError, RanksError
 from macrid.model.evaluation import Evaluation, Scorer, evaluate
 from macrid.model.export import Provenance, export, restore
 from macrid.model.index import DEFAULT_BUDGET
 from macrid.model.interactions import ColumnNames, Interactions, read_interactions
 from macrid.model.items import Items, read_items, untitled
 from macrid.model.network import NetworkConfig
+from macrid.model.ranks import ALONE, Ranks
 from macrid.model.splitting import Split, default_held_out_users, everyone, strong_generalization
 from macrid.model.training import Epoch, Start, Trained, TrainingConfig, refit, train
 from macrid.model.training_state import Pass
@@ -116,6 +117,16 @@ def load_source(given: str, options: SourceOptions, watcher: Watcher | None = No
     return Source(name, str(path.resolve()), interactions, _items(options, interactions.item_ids), settings)
 
 
+def refuse_fetching(given: str, options: SourceOptions) -> None:
+    """Refuse a data set that is not here, which several processes would all fetch to the same place.
+
+    Raises:
+        RanksError: says how to fetch it.
+    """
+    if given in datasets.ALL and options.folder is None and datasets.ALL[given].locate() is None:
+        raise RanksError(f"{given} is not here; fetch it before several processes read it: macrid data prepare {given}")
+
+
 def _refuse_without_effect(given: str, options: SourceOptions, effective: SourceOptions) -> None:
     for field in dataclasses.fields(SourceOptions):
         if getattr(options, field.name) != getattr(effective, field.name):
@@ -161,6 +172,7 @@ def run(
     on_refit: Callable[[Pass], None] | None = None,
     checkpoints: Checkpoints | None = None,
     predecessor: Predecessor | None = None,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Train on a split, compare on its test users, and export what was evaluated, or what is then refitted on all users.
 
@@ -175,8 +187,9 @@ def run(
         index_budget: see `export`.
         checkpoints: where training keeps its state; the files are removed once the bundle is written.
         predecessor: the bundle to go on from; the concepts and dimensions that agree keep their ids.
+        ranks: the processes that train together, of which this must be the first; the others `follow`.
     """
-    trained = train(split, config, on_epoch, checkpoints, _start(predecessor, split))
+    trained = train(split, config, on_epoch, checkpoints, _start(predecessor, split), ranks)
     table = compare(trained.network, split)
     network, served = trained.network, split
     fitted_on: Literal["training_users", "all_users"] = "training_users"
@@ -192,6 +205,7 @@ def run(
             on_refit,
             phases[-1] if phases else None,
             _start(predecessor, served),
+            ranks,
         )
         metrics["of"] = METRICS_BEFORE_REFIT.format(users=len(split.training_user_ids))
     if predecessor is not None:
@@ -209,6 +223,13 @@ def run(
         for phase in phases:
             phase.path.unlink(missing_ok=True)
     return Outcome(manifest, folder, trained, table)
+
+
+def follow(source: Source, split: Split, config: TrainingConfig, ranks: Ranks, *, refit_on_all: bool = False) -> None:
+    """Take part in the trainings of `run` in another process, which evaluates and writes; arguments as there."""
+    trained = train(split, config, ranks=ranks)
+    if refit_on_all:
+        refit(everyone(source.interactions, split.seed).training, trained.config, trained.best_epoch, ranks=ranks)
 
 
 def _start(predecessor: Predecessor | None, split: Split) -> Start | None:

@@ -30,6 +30,10 @@ class HeldOut:
     fold_in: sparse.csr_matrix
     withheld: sparse.csr_matrix
 
+    def part(self, users: slice) -> "HeldOut":
+        """Some consecutive ones of them."""
+        return HeldOut(self.user_ids[users], self.fold_in[users], self.withheld[users])
+
 
 @dataclass(frozen=True)
 class Split:

@@ -1,22 +1,25 @@
 """The training loop, visible from end to end: batches, loss, step, validation, and the best epoch kept."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import torch
 from scipy import sparse
 
 from macrid.model.checkpoint import Checkpoints, Keeper, data_fingerprint
-from macrid.model.errors import TrainingError
-from macrid.model.evaluation import evaluate
+from macrid.model.errors import RanksError, TrainingError
+from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.initialisation import start_from_co_clicks
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
 from macrid.model.objective import anchoring, annealed_beta, training_loss
+from macrid.model.ranks import ALONE, Ranks
 from macrid.model.sampling import Distribution, ItemSampler, check_samples
-from macrid.model.splitting import Split
+from macrid.model.splitting import HeldOut, Split
 from macrid.model.training_state import Epoch as Epoch
 from macrid.model.training_state import Pass, TrainingState
 
@@ -88,10 +91,11 @@ def train(
     on_epoch: Callable[[Epoch], None] | None = None,
     checkpoints: Checkpoints | None = None,
     start: Start | None = None,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Train on the split's training users; keep the epoch that ranks its validation users best.
 
-    Ctrl-C ends training with the best epoch so far, unless there is none yet.
+    Ctrl-C ends training with the best epoch so far, unless there is none yet or several processes would have to agree on it.
 
     Args:
         split: never looked at: `split.test`.
@@ -99,25 +103,27 @@ def train(
         on_epoch: called after every epoch, for progress.
         checkpoints: where to keep the state, and whether to go on from it; None for nowhere.
         start: sets a new network up instead of `config.initialisation`.
+        ranks: the processes that train together; each ends with the same network.
 
     Raises:
         TrainingError: the loss is not finite, or diverges.
         CheckpointError: the checkpoint is damaged or of another training.
+        RanksError: another process is of another training, or is lost.
     """
     config = resolved(config, *split.training.shape)
     data = data_fingerprint(split.training, split.validation.fold_in, split.validation.withheld)
-    state, keeper = _begin(split.training, config, checkpoints, data, start)
+    state, keeper = _begin(split.training, config, checkpoints, data, start, ranks)
     interrupted = False
     try:
         while len(state.epochs) < config.epochs and len(state.epochs) - state.best_epoch < config.patience:
-            done = _one_pass(state, split.training, config, keeper)
-            epoch = state.add(done, evaluate(state.kept, split.validation))
+            done = _one_pass(state, split.training, config, keeper, ranks)
+            epoch = state.add(done, _validate(state, split.validation, ranks))
             if on_epoch is not None:
                 on_epoch(epoch)
             _refuse_divergence(state.epochs, config)
         keeper.keep(*state.to_checkpoint())
     except KeyboardInterrupt:
-        if not state.epochs:
+        if not state.epochs or ranks.size > 1:
             raise
         interrupted = True
     state.network.load_state_dict(state.best)
@@ -131,6 +137,7 @@ def refit(
     on_pass: Callable[[Pass], None] | None = None,
     checkpoints: Checkpoints | None = None,
     start: Start | None = None,
+    ranks: Ranks = ALONE,
 ) -> MacridVAE:
     """Train for so many epochs without looking at anything else, for a network that is served after the evaluation of another.
 
@@ -141,14 +148,15 @@ def refit(
         on_pass: called after every epoch, for progress.
         checkpoints: see `train`.
         start: see `train`.
+        ranks: see `train`.
 
     Raises:
-        TrainingError, CheckpointError: see `train`.
+        TrainingError, CheckpointError, RanksError: see `train`.
     """
     config = dataclasses.replace(resolved(config, *training.shape), epochs=epochs)
-    state, keeper = _begin(training, config, checkpoints, data_fingerprint(training), start)
+    state, keeper = _begin(training, config, checkpoints, data_fingerprint(training), start, ranks)
     while state.passes < epochs:
-        done = _one_pass(state, training, config, keeper)
+        done = _one_pass(state, training, config, keeper, ranks)
         if on_pass is not None:
             on_pass(done)
     keeper.keep(*state.to_checkpoint())
@@ -183,26 +191,44 @@ def _begin(
     checkpoints: Checkpoints | None,
     data: str,
     start: Start | None,
+    ranks: Ranks = ALONE,
 ) -> tuple[TrainingState, Keeper]:
-    """The state to go on from: a new one, or that of a checkpoint."""
+    """The state to go on from: a new one, or that of a checkpoint. The first process makes or reads it, and alone keeps it."""
+    _refuse_idle(ranks, config)
     settings = {**dataclasses.asdict(config), "data": data}
-    keeper = Keeper(checkpoints, {name: value for name, value in settings.items() if name not in FREE_TO_CHANGE})
+    first = ranks.rank == 0
+    identity = {name: value for name, value in settings.items() if name not in FREE_TO_CHANGE}
+    keeper = Keeper(checkpoints if first else None, identity)
     found = keeper.found()
     generator = torch.Generator().manual_seed(config.seed)
     network = MacridVAE(training.shape[1], config.network, generator)
     groups = None
-    if found is None and start is not None:
-        groups = start(network, training, generator)
-    elif found is None and config.initialisation == "co_clicks":
-        groups = start_from_co_clicks(network, training, generator)
+    if first and found is None:
+        groups = _start(network, training, config, generator, start)
     sampler = ItemSampler(training, config.samples, config.sampling) if config.samples else None
     state = TrainingState.start(network, config.learning_rate, config.averaging, generator, groups, sampler)
     if found is not None:
         state.from_checkpoint(*found)
+    ranks.start_alike(state, settings)
     return state, keeper
 
 
-def _one_pass(state: TrainingState, training: sparse.csr_matrix, config: TrainingConfig, keeper: Keeper) -> Pass:
+def _start(
+    network: MacridVAE,
+    training: sparse.csr_matrix,
+    config: TrainingConfig,
+    generator: torch.Generator,
+    start: Start | None,
+) -> torch.Tensor | None:
+    """Set up a new network; the concept weights that its items start with, where there are such."""
+    if start is not None:
+        return start(network, training, generator)
+    return start_from_co_clicks(network, training, generator) if config.initialisation == "co_clicks" else None
+
+
+def _one_pass(
+    state: TrainingState, training: sparse.csr_matrix, config: TrainingConfig, keeper: Keeper, ranks: Ranks
+) -> Pass:
     """Go over the users once in random order, or over the rest of them where a checkpoint left off."""
     assert config.batch_size is not None
     rows = state.begin_pass(training.shape[0]).numpy()
@@ -211,7 +237,7 @@ def _one_pass(state: TrainingState, training: sparse.csr_matrix, config: Trainin
         began = time.perf_counter()
         at = state.step * config.batch_size
         batch = Histories.from_matrix(training[rows[at : at + config.batch_size]])
-        state.total += _update(state, batch, config, per_pass, len(rows)) * batch.users
+        state.total += _update(state, batch, config, per_pass, len(rows), ranks) * batch.users
         state.step += 1
         state.seconds += time.perf_counter() - began
         if keeper.due():
@@ -219,25 +245,55 @@ def _one_pass(state: TrainingState, training: sparse.csr_matrix, config: Trainin
     return state.end_pass(of=config.epochs)
 
 
-def _update(state: TrainingState, batch: Histories, config: TrainingConfig, per_pass: int, users: int) -> float:
+def _update(
+    state: TrainingState,
+    batch: Histories,
+    config: TrainingConfig,
+    per_pass: int,
+    users: int,
+    ranks: Ranks = ALONE,
+) -> float:
     """One step of Adam on a batch; returns the mean loss per user.
 
-    Where items are sampled, nothing here is in proportion to their number.
+    Where items are sampled, nothing here is in proportion to their number. Of several processes each adds the loss of its users,
+    and an equal share of what is not of users.
     """
     updates = state.passes * per_pass + state.step
     beta = annealed_beta(config.beta, updates, config.anneal_epochs * per_pass)
     state.network.zero_grad(set_to_none=True)
     sample = None if state.sampler is None else state.sampler.draw(batch, state.generator)
-    loss = training_loss(state.network, batch, beta, state.generator, sample).total
+    loss = training_loss(state.network, batch, beta, state.generator, sample, ranks.part(batch.users)).total
     if state.groups is not None and config.anchor:
-        loss = loss + config.anchor * anchoring(state.network, state.groups, sample) / users
-    if not torch.isfinite(loss):
+        loss = loss + config.anchor * anchoring(state.network, state.groups, sample) / users / ranks.size
+    value = ranks.total(loss)
+    if not math.isfinite(value):
         raise TrainingError(
-            f"the loss became {loss.item()} in epoch {state.passes + 1}, update {updates + 1}; {_advice(config)}"
+            f"the loss became {value} in epoch {state.passes + 1}, update {updates + 1}; {_advice(config)}"
         )
     loss.backward()  # type: ignore[no-untyped-call]
+    ranks.add_gradients(state.network)
     state.take_step(sample)
-    return loss.item()
+    return value
+
+
+def _validate(state: TrainingState, held_out: HeldOut, ranks: Ranks) -> Evaluation:
+    """What the held-out users say of the network, each asked by one process; every process then knows all answers."""
+    users = len(held_out.user_ids)
+    part = ranks.part(users)
+    if part is None:
+        return evaluate(state.kept, held_out)
+    ours = evaluate(state.kept, held_out.part(part)).values
+    values = ranks.stitch(torch.from_numpy(np.stack(list(ours.values()))), part, users)  # (measures, B)
+    return Evaluation(dict(zip(ours, values.numpy(), strict=True)))
+
+
+def _refuse_idle(ranks: Ranks, config: TrainingConfig) -> None:
+    assert config.batch_size is not None
+    if config.batch_size < ranks.size:
+        raise RanksError(
+            f"batch_size is {config.batch_size}, expected at least {ranks.size}: a batch is shared out among the "
+            f"processes; give --batch-size, or start fewer"
+        )
 
 
 def _refuse_divergence(epochs: list[Epoch], config: TrainingConfig) -> None:

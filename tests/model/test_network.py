@@ -80,7 +80,8 @@ class TestNetwork:
         weights = network.concept_logits(network.unit_items()).softmax(dim=1)
         histories, generator = Histories.from_matrix(clicks), torch.Generator().manual_seed(0)
         with torch.no_grad():
-            draws = torch.stack([network.encode(histories, weights, generator).log_variance_ratio for _ in range(4000)])
+            masks = [objective.Noise.draw(CONFIG, histories, generator).kept for _ in range(4000)]
+            draws = torch.stack([network.encode(histories, weights, kept).log_variance_ratio for kept in masks])
             assert draws.std(dim=0).max() > 0.01
             torch.testing.assert_close(
                 draws.mean(dim=0), network.encode(histories, weights).log_variance_ratio, atol=0.05, rtol=0.2
@@ -129,7 +130,8 @@ class TestObjective:
 
     def test_sampled_components_have_the_posteriors_spread(self):
         mean, ratio = torch.zeros(1, 20_000, 2), torch.tensor([0.0, 1.0]).repeat(1, 20_000, 1)
-        z = objective.sample_components(objective.Posterior(mean, ratio), 0.075, torch.Generator().manual_seed(0))
+        epsilon = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
+        z = objective.sample_components(objective.Posterior(mean, ratio), 0.075, epsilon)
         torch.testing.assert_close(z.std(dim=1)[0], 0.075 * torch.tensor([1.0, np.exp(0.5)]).float(), rtol=0.03, atol=0)
 
     def test_beta_grows_linearly_and_stays_at_its_value(self):
