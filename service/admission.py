@@ -64,8 +64,11 @@ class Admission:
         self._inside += 1
         self._metrics.waiting.inc()
         try:
-            async with asyncio.timeout(self.time_limit):
-                await self._places.acquire()
+            if self._places.locked():
+                async with asyncio.timeout(self.time_limit):
+                    await self._places.acquire()
+            else:
+                await self._places.acquire()  # at once
         except BaseException as error:
             self._inside -= 1
             if isinstance(error, TimeoutError):

@@ -17,12 +17,17 @@ async def reloader_of(request: Request) -> Reloader:
     return reloader
 
 
-async def current_recommender(request: Request) -> Recommender:
-    """Return the recommender that serves now; FastAPI asks once per request, so a swap cannot split an answer."""
+def recommender_of(request: Request) -> Recommender:
+    """Return the recommender that serves now; asked once per request, so that a swap cannot split an answer."""
     reloader: Reloader = request.app.state.reloader
     recommender = reloader.current()
     request.state.model_version = recommender.version  # for a problem document, should it come to that
     return recommender
+
+
+async def current_recommender(request: Request) -> Recommender:
+    """Return the recommender that serves now; FastAPI asks once per request."""
+    return recommender_of(request)
 
 
 CurrentReloader = Annotated[Reloader, Depends(reloader_of)]

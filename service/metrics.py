@@ -47,16 +47,16 @@ class Metrics:
             "macrid_rejected_requests", "Requests answered 503 because of load.", ["reason"], registry=own
         )
         self.rejected = {reason: rejected.labels(reason) for reason in ("line_full", "time_limit")}
-        self.recommendations = Counter(
+        recommendations = Counter(
             "macrid_recommendations", "Recommendations given, by what they rest on.", ["basis"], registry=own
         )
-        self.certified = Counter(
+        rankings = Counter(
             "macrid_rankings",
             "Rankings given, by whether they are proved exact.",
             ["ranker", "certified"],
             registry=own,
         )
-        self.history_items = Counter(
+        history_items = Counter(
             "macrid_history_items", "Item ids in histories, by whether the model knows them.", ["known"], registry=own
         )
         self.model_workers = Gauge(
@@ -91,6 +91,8 @@ class Metrics:
         self._refused_at_the_door: CounterOf[str] = CounterOf()
         # Looked up for every request, which takes the library longer than to count.
         self._counter_of, self._histogram_of = cache(self.requests.labels), cache(self.seconds.labels)
+        self.recommendations_from, self.rankings_by = cache(recommendations.labels), cache(rankings.labels)
+        self.history_items_known = cache(history_items.labels)
         if not os.environ.get(WORKERS_FOLDER_VARIABLE):
             ProcessCollector(registry=own)
             PlatformCollector(registry=own)

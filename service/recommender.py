@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from macrid.artifacts.catalogue import CatalogueItem, Picture
 from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
@@ -96,6 +97,7 @@ from macrid.service.walk import Walk, walk
 from macrid.service.why import whys
 
 TOP_DIMENSIONS = 10
+COMPONENTS = TypeAdapter(list[Component])
 # Items among which an index finds some hundred in about a millisecond.
 SEARCHED_AT_ONCE = 200_000
 # Products M·K·d that score every item in about half a millisecond.
@@ -177,7 +179,7 @@ class Recommender:
         if steers(request):
             return self._recommend_steered(request, history, excluded, allowed, unknown)
         if request.exclude_history:
-            excluded = np.union1d(excluded, history)
+            excluded = np.union1d(excluded, history) if len(excluded) else history
         selection = selection_of(request, request.offset + request.n)
         return self._recommendations(request, self._rank(selection, history, excluded, allowed), unknown)
 
@@ -508,7 +510,7 @@ class Recommender:
             model_version=self.version,
             fallback="popular" if encoding is None else None,
             unknown_items=unknown,
-            components=[Component.model_validate(fields) for fields in components],
+            components=COMPONENTS.validate_python(components),
             items=items,
             ranking=RankingUsed(ranker=ranker, certified=ranking.certified),
             steering=steering,
@@ -585,4 +587,4 @@ def selection_of(request: RecommendRequest, n: int) -> Selection:
 
 def as_indices(values: Iterable[int]) -> Int64Array:
     """Return item indices sorted and without repeats."""
-    return np.unique(np.fromiter(values, dtype=np.int64))
+    return np.array(sorted(set(values)), dtype=np.int64)  # of a few, in a fifth of the time of np.unique

@@ -5,9 +5,8 @@ The sample stays in memory, is never written anywhere, and goes with the process
 
 from collections import deque
 from collections.abc import Collection
-from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from macrid.service.metrics import Metrics
 from macrid.service.schemas import BatchRecommendations, BatchRequest, Recommendations, RecommendRequest
@@ -29,7 +28,7 @@ class Traffic:
         """Count a recommendation, and now and then keep what was asked."""
         asked = {*request.history, *request.liked, *request.disliked}
         self._count(asked, answer.unknown_items, answer.fallback)
-        self._metrics.certified.labels(answer.ranking.ranker, "yes" if answer.ranking.certified else "no").inc()
+        self._metrics.rankings_by(answer.ranking.ranker, "yes" if answer.ranking.certified else "no").inc()
         if self._seen % ONE_IN == 0:
             self._sample.append(request)
         self._seen += 1
@@ -38,12 +37,12 @@ class Traffic:
         """Count the recommendations of a batch, each as one by itself; those from a history are ranked by scoring every item."""
         for history, user in zip(request.histories, answer.users, strict=True):
             self._count(set(history), user.unknown_items, user.fallback)
-            self._metrics.certified.labels("popularity" if user.fallback else "exact", "yes").inc()
+            self._metrics.rankings_by("popularity" if user.fallback else "exact", "yes").inc()
 
     def _count(self, asked: Collection[str], unknown: Collection[str], fallback: str | None) -> None:
-        self._metrics.recommendations.labels(fallback or "history").inc()
-        self._metrics.history_items.labels("no").inc(len(unknown))
-        self._metrics.history_items.labels("yes").inc(max(0, len(asked) - len(unknown)))
+        self._metrics.recommendations_from(fallback or "history").inc()
+        self._metrics.history_items_known("no").inc(len(unknown))
+        self._metrics.history_items_known("yes").inc(max(0, len(asked) - len(unknown)))
 
     def sample(self) -> list[RecommendRequest]:
         """Return some of the latest requests, as asked of any model."""
@@ -54,10 +53,3 @@ def traffic_of(request: Request) -> Traffic:
     """Return the app's traffic."""
     traffic: Traffic = request.app.state.traffic
     return traffic
-
-
-async def _traffic(request: Request) -> Traffic:
-    return traffic_of(request)
-
-
-SeenTraffic = Annotated[Traffic, Depends(_traffic)]

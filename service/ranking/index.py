@@ -18,6 +18,8 @@ from macrid.service.arrays import BoolArray, Float32Array, Int64Array
 NO_ITEM = -1
 # FAISS compares codes sixteen numbers at a time where their count is a multiple of this, and one by one otherwise.
 LANES = 16
+# Up to so many excluded items are looked up in a set; for more a bit for each item of the catalogue is quicker to make.
+FEW_EXCLUDED = 1000
 # Items per block when an index is built: bounds the float64 working memory to about 50 MB at d = 100.
 BUILD_BLOCK = 65_536
 
@@ -126,3 +128,18 @@ def among(allowed: BoolArray | None) -> Iterator[faiss.IDSelector | None]:
         return
     bits = np.packbits(allowed, bitorder="little")
     yield faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))  # FAISS owns neither
+
+
+@contextmanager
+def eligible(allowed: BoolArray | None, excluded: Int64Array, items: int) -> Iterator[faiss.IDSelector | None]:
+    """Yield the selection of what is allowed, (M,), None for all, and not excluded, (e,); it holds only while this is open."""
+    if allowed is None and not len(excluded):
+        yield None
+    elif allowed is None and len(excluded) <= FEW_EXCLUDED:
+        some = faiss.IDSelectorBatch(excluded)
+        yield faiss.IDSelectorNot(some)
+    else:
+        remaining = np.ones(items, dtype=np.bool_) if allowed is None else allowed.copy()
+        remaining[excluded] = False
+        with among(remaining) as selection:
+            yield selection

@@ -17,8 +17,8 @@ import numpy as np
 
 from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from macrid.service.ranking.exact import ExactRanker
-from macrid.service.ranking.index import NO_ITEM, among, questions_of
-from macrid.service.ranking.items import Items, Question, without
+from macrid.service.ranking.index import NO_ITEM, eligible, questions_of
+from macrid.service.ranking.items import Items, Question
 from macrid.service.ranking.protocol import Ranking
 
 # Items that each stage returns. After the last one every item is scored.
@@ -29,9 +29,9 @@ MEASURED_DEPTH = 128
 LIST_LENGTH, CANDIDATES = 1.5, 2
 # Where a filter allows at most this many items they are all scored: 10 ms at d = 100.
 FEW = 50_000
-# Excluded one by one up to here by longer lists, beyond by a set that FAISS asks for each item it compares.
-EXCLUDED_BY_LENGTH = 256
-# Behind excluded items scores lie closer together, so lists are longer by as many, up to here.
+
+
+# Behind excluded items values lie closer together, so lists are longer by half as many, up to here.
 MOST_LONGER = 1024
 
 
@@ -66,11 +66,11 @@ class InvertedListsRanker:
         allowed: BoolArray | None = None,
     ) -> Ranking:
         """Return items that are allowed and not excluded, nearly always the best. See `Ranker.rank`."""
-        eligible = len(self._items) if allowed is None else int(np.count_nonzero(allowed))
-        if allowed is not None and eligible <= FEW:
+        allowed_count = len(self._items) if allowed is None else int(np.count_nonzero(allowed))
+        if allowed is not None and allowed_count <= FEW:
             return self._every_item.rank(components, n, excluded, weights, allowed)
         question = self._items.question(components, weights)
-        share = eligible / len(self._items)
+        share = allowed_count / len(self._items)
         parts: list[Ranking] = []
         known: Int64Array = np.empty(0, dtype=np.int64)
         for depth in STAGES:
@@ -88,27 +88,25 @@ class InvertedListsRanker:
     def _search(
         self, question: Question, depth: int, excluded: Int64Array, allowed: BoolArray | None, share: float
     ) -> Ranking:
-        """Rank the candidates from the cells that promise most, as deep as a stage is."""
+        """Rank what the cells that promise most hold, as deep as a stage is."""
         values, found = self._candidates(question, depth, excluded, allowed, share)
-        kept = min(len(values), CANDIDATES * (depth + len(excluded)))
-        best = np.sort(found[np.argpartition(values, len(values) - kept)[len(values) - kept :]])
-        distinct = best[np.concatenate([[True], best[1:] != best[:-1]])] if len(best) else best
-        distinct = distinct[1:] if len(distinct) and distinct[0] == NO_ITEM else distinct
-        return self._items.rank_among(without(distinct, excluded), question, depth, certified=False)
+        kept, most = np.flatnonzero(found != NO_ITEM), CANDIDATES * depth + len(excluded)
+        if len(kept) > most:
+            kept = kept[np.argpartition(values[kept], -most)[-most:]]
+        return self._items.rank_among(np.unique(found[kept]), question, depth, certified=False)
 
     def _candidates(
         self, question: Question, depth: int, excluded: Int64Array, allowed: BoolArray | None, share: float
     ) -> tuple[Float32Array, Int64Array]:
         """Return values and items of the best cells' best items, with repeats; `NO_ITEM` where a list has places left."""
         questions = questions_of(question.queries, self._index.d)  # (K', d')
-        by_length = len(excluded) if len(excluded) <= EXCLUDED_BY_LENGTH else 0
-        length = int(LIST_LENGTH * (depth + min(len(excluded), MOST_LONGER)))
+        length = int(LIST_LENGTH * depth + 0.5 * min(len(excluded), MOST_LONGER))
         cells, concepts = self._cells(questions, question.audible_weights, depth + len(excluded), share)
         questions = np.ascontiguousarray(questions[concepts])
         shape = len(questions), length
         values, found = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int64)
         unused = np.zeros(cells.shape, dtype=np.float32)  # of the quantizer; codes have no residuals
-        with among(allowed if by_length == len(excluded) else self._eligible(allowed, excluded)) as selection:
+        with eligible(allowed, excluded, len(self._items)) as selection:
             parameters = faiss.SearchParametersIVF()
             parameters.nprobe = cells.shape[1]
             if selection is not None:
@@ -119,29 +117,29 @@ class InvertedListsRanker:
             values += np.float32(self._items.temperature) * question.audible_weights[concepts, None].astype(np.float32)
         return values.ravel(), found.ravel()
 
-    def _eligible(self, allowed: BoolArray | None, excluded: Int64Array) -> BoolArray:
-        """Return what is allowed and not excluded: (M,)."""
-        eligible = np.ones(len(self._items), dtype=np.bool_) if allowed is None else allowed.copy()
-        eligible[excluded] = False
-        return eligible
-
     def _cells(
         self, questions: Float32Array, log_weights: Float64Array | None, depth: int, share: float
     ) -> tuple[Int64Array, Int64Array]:
-        """Choose the best pairs: (Q, p) cells, −1 filling up, and the (Q,) concepts that look into any."""
-        promised = questions @ self._means  # (K', cells)
-        if log_weights is not None:
-            promised += (self._items.temperature * log_weights)[:, None].astype(np.float32)
-        count = promised.size
-        wanted = min(count, int(np.ceil(self._probes * max(1.0, np.sqrt(depth / MEASURED_DEPTH)) / share)))
-        pairs = np.argpartition(promised.ravel(), count - wanted)[count - wanted :]
-        pairs.sort()
-        rows, cells = np.divmod(pairs, promised.shape[1])
+        """Choose the best pairs, as FAISS wants them: (Q, p) cells, −1 filling up, and the (Q,) concepts that look into any."""
+        cells, rows = self._best_pairs(questions, log_weights, depth, share)
         counts = np.bincount(rows, minlength=len(questions))
         concepts = np.flatnonzero(counts)
         chosen = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
         chosen[np.arange(chosen.shape[1]) < counts[concepts, None]] = cells
         return chosen, concepts
+
+    def _best_pairs(
+        self, questions: Float32Array, log_weights: Float64Array | None, depth: int, share: float
+    ) -> tuple[Int64Array, Int64Array]:
+        """Choose the best pairs, as many as a depth takes: (P,) cells, and the (P,) questions they are for, ascending."""
+        promised = questions @ self._means  # (K', cells)
+        if log_weights is not None:
+            promised += (self._items.temperature * log_weights)[:, None].astype(np.float32)
+        wanted = int(np.ceil(self._probes * max(1.0, np.sqrt(depth / MEASURED_DEPTH)) / share))
+        values = promised.ravel()
+        least = np.partition(values, -wanted)[-wanted] if wanted < len(values) else -np.inf
+        rows, cells = np.divmod(np.flatnonzero(values >= least), promised.shape[1])
+        return cells, rows
 
 
 def cut(ranking: Ranking, n: int) -> Ranking:

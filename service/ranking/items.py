@@ -17,7 +17,7 @@ from macrid.service.ranking.scores import (
 )
 
 # Up to so many items float64 alone takes less time than float32 first.
-FEW = 96
+FEW = 160
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,9 @@ from macrid.service.ranking.protocol import Ranking
 UNIT_ROUNDOFF = float(np.finfo(np.float32).eps) / 2
 # Items scored at a time.
 BLOCK = 8192
+# OpenBLAS multiplies matrices of at most so many products without copying them first, which for few columns takes as
+# long as multiplying them.
+SMALL_PRODUCT = 1_000_000
 
 
 def log_sum_exp(values: Float64Array) -> Float64Array:
@@ -89,18 +92,27 @@ def log_sum_over_concepts(
     Returns:
         (M,) or (r,) float32.
     """
-    scaled = (queries / np.float32(temperature)).T  # (d, K)
+    scaled = np.ascontiguousarray((queries / np.float32(temperature)).T)  # (d, K)
     offsets = None if log_weights is None else log_weights.astype(np.float32)[:, None]  # (K, 1)
     totals = np.empty(len(items) if rows is None else len(rows), dtype=np.float32)
     for start in range(0, len(totals), BLOCK):
         chosen = slice(start, start + BLOCK)
         block = items[chosen] if rows is None else items[rows[chosen]]  # (b, d)
-        logits = np.ascontiguousarray((block @ scaled).T)  # (K, b): sums run along whole rows
+        logits = np.ascontiguousarray(product(block, scaled).T)  # (K, b): sums run along whole rows
         if offsets is not None:
             logits += offsets
         top = logits.max(axis=0)  # (b,) keeps exp in range for any τ
         totals[chosen] = np.log(np.exp(logits - top).sum(axis=0)) + top
     return totals
+
+
+def product(rows: Float32Array, columns: Float32Array) -> Float32Array:
+    """Return rows @ columns, (n, d) @ (d, K), in parts that OpenBLAS takes as they are."""
+    result = np.empty((len(rows), columns.shape[1]), dtype=np.float32)
+    step = max(1, SMALL_PRODUCT // columns.size)
+    for start in range(0, len(rows), step):
+        np.matmul(rows[start : start + step], columns, out=result[start : start + step])
+    return result
 
 
 def approximation_error(dimensions: int, temperature: float, log_weights: Float64Array | None = None) -> float:

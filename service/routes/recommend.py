@@ -1,11 +1,11 @@
 """Answers about users: `POST /recommend`, `POST /recommend/batch`, `POST /encode`."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from macrid.service.bodies import JsonRoute
-from macrid.service.current import CurrentRecommender
+from macrid.service.current import CurrentRecommender, recommender_of
 from macrid.service.documentation import problems
 from macrid.service.schemas import (
     BatchRecommendations,
@@ -15,7 +15,7 @@ from macrid.service.schemas import (
     Recommendations,
     RecommendRequest,
 )
-from macrid.service.traffic import SeenTraffic
+from macrid.service.traffic import traffic_of
 
 router = APIRouter(tags=["Users"], route_class=JsonRoute)
 
@@ -26,13 +26,17 @@ router = APIRouter(tags=["Users"], route_class=JsonRoute)
     response_model=Recommendations,
     responses=problems(409, 413, 415, 422, 503),
 )
-async def recommend(request: RecommendRequest, recommender: CurrentRecommender, traffic: SeenTraffic) -> Response:
+async def recommend(request: RecommendRequest, http: Request) -> Response:
     """Rank items for a history of clicks.
 
     The history is encoded into one component per concept; every item is scored against all components at once, and the
     answer names the concept that put each item there. A history without any known id gets the most popular items, with
     `fallback: "popular"`.
     """
+    recommender, traffic = (
+        recommender_of(http),
+        traffic_of(http),
+    )  # FastAPI takes a tenth of a millisecond to ask for them
     # What takes some milliseconds is done in a thread, for a loop that ranks can neither refuse what is too much nor answer a
     # health check. What takes less than one is done here: two threads that want the interpreter cost each other more.
     if recommender.answers_at_once(request):
@@ -49,13 +53,13 @@ async def recommend(request: RecommendRequest, recommender: CurrentRecommender, 
     response_model=BatchRecommendations,
     responses=problems(409, 413, 415, 422, 503),
 )
-async def recommend_batch(request: BatchRequest, recommender: CurrentRecommender, traffic: SeenTraffic) -> Response:
+async def recommend_batch(request: BatchRequest, http: Request, recommender: CurrentRecommender) -> Response:
     """Rank items for many histories at once, all in one matrix product: several times as fast as one by one.
 
     For more users than a request may hold there is the command `macrid recommend`.
     """
     answer = await run_in_threadpool(recommender.recommend_batch, request)
-    traffic.note_batch(request, answer)
+    traffic_of(http).note_batch(request, answer)
     return written(answer)
 
 
