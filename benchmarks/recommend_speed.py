@@ -6,9 +6,10 @@ connections. Printed are requests per second, the share of its core that the ser
 of these very answers against scoring every item; then, at half the throughput of ours, the latency of an open loop:
 requests are sent at their times whether or not earlier ones are answered.
 
-    python -m benchmarks.recommend_speed STORE HISTORIES [--seconds 10]
+    python -m benchmarks.recommend_speed STORE HISTORIES [--seconds 10] [--recbole PYTHON]
 
-HISTORIES is a JSON file: a list of lists of item ids.
+HISTORIES is a JSON file: a list of lists of item ids. PYTHON is that of an environment with RecBole, whose MacridVAE is then
+asked behind the same route, with the same shapes: see `recbole_route.py`.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from macrid.service.recommender import Limits, Recommender
 from macrid.service.schemas import RecommendRequest
 
 CONNECTIONS = 16
-SERVERS = {"ours": 8931, "bare route": 8932}
+SERVERS = {"ours": 8931, "bare route": 8932, "RecBole": 8933}
 LUA = """
 local bodies = {%s}
 local at = 0
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("histories", type=Path)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--recbole", type=Path, help="the Python of an environment with RecBole")
     arguments = parser.parse_args()
     histories = json.loads(arguments.histories.read_text())
     bodies = [json.dumps({"history": history, "n": 20}) for history in histories]
@@ -58,47 +60,55 @@ def main() -> None:
     heads = "server", "requests/s", "p50", "p99", "the server's core, %", "its processor time a request, ms"
     print("| " + " | ".join((*heads, "open loop at half: p50, ms", "p99, ms")) + " |")
     print("|---|---|---|---|---|---|---|---|")
-    with servers(arguments.store) as processes, script(bodies) as lua:
-        for name in SERVERS:
+    with servers(arguments.store, arguments.histories, arguments.recbole) as processes, script(bodies) as lua:
+        for name in processes:
             wrk(lua, name, 2)  # warm
-        closed = {name: (*wrk(lua, name, arguments.seconds, processes[name]),) for name in SERVERS}
+        closed = {name: wrk(lua, name, arguments.seconds, processes[name]) for name in processes}
         half = closed["ours"][0] / 2
-        opened = {name: open_loop(name, bodies, half, arguments.seconds) for name in SERVERS}
-        for name in SERVERS:
-            rate, p50, p99, busy = closed[name]
-            late = np.quantile(opened[name], [0.5, 0.99]) * 1e3
+        opened = {name: open_loop(name, bodies, half, arguments.seconds) for name in ("ours", "bare route")}
+        for name, (rate, p50, p99, busy) in closed.items():
             cost = 10 * busy / rate  # per cent of a second, in ms
-            print(f"| {name} | {rate:.0f} | {p50} | {p99} | {busy:.0f} | {cost:.3f} | {late[0]:.2f} | {late[1]:.2f} |")
+            late = [f"{ms:.2f}" for ms in np.quantile(opened[name], [0.5, 0.99]) * 1e3] if name in opened else ["", ""]
+            print(f"| {name} | {rate:.0f} | {p50} | {p99} | {busy:.0f} | {cost:.3f} | {late[0]} | {late[1]} |")
         (rate, _, _, busy), (bare_rate, _, _, bare_busy) = closed["ours"], closed["bare route"]
         print(f"\nours / bare: {rate / bare_rate:.2f} of the throughput")
+        if arguments.recbole is not None:
+            print(f"ours / RecBole: {rate / closed['RecBole'][0]:.1f} of the throughput")
         print(f"by processor time: {rate * bare_busy / (busy * bare_rate):.2f}")
         print(f"recall@20 on these requests: {recall(arguments.store, histories, bodies):.4f}")
 
 
 @contextmanager
-def servers(store: Path) -> Iterator[dict[str, subprocess.Popen]]:
-    """Start both servers on the first core, and stop them."""
-    # Neither writes a line for each request: the bare route has none to write.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "BARE_STORE": str(store), "MACRID_LOG_REQUESTS": "false"}
-    ours, bare = SERVERS.values()
+def servers(store: Path, histories: Path, recbole: Path | None) -> Iterator[dict[str, subprocess.Popen]]:
+    """Start the servers on the first core, and stop them."""
+    ours, bare, other = SERVERS.values()
+    bundle = Store(store).open_current()
+    with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as ids:
+        json.dump(bundle.catalogue.item_ids(range(len(bundle.item_embeddings))), ids)
+    # Nobody writes a line for each request: the others have none to write.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MACRID_LOG_REQUESTS": "false"}
+    environment |= {"BARE_STORE": str(store), "RECBOLE_HISTORIES": str(histories), "RECBOLE_ITEMS": ids.name}
+    environment["RECBOLE_SHAPE"] = json.dumps(bundle.prototypes.shape)
+    uvicorn = ["--log-level", "warning", "--port"]
     commands = {
-        "ours": ["-m", "macrid.cli", "serve", "--store", str(store), "--port", str(ours)],
-        "bare route": ["-m", "uvicorn", "benchmarks.bare_route:app", "--port", str(bare), "--log-level", "warning"],
+        "ours": [sys.executable, "-m", "macrid.cli", "serve", "--store", str(store), "--port", str(ours)],
+        "bare route": [sys.executable, "-m", "uvicorn", "benchmarks.bare_route:app", *uvicorn, str(bare)],
     }
+    if recbole is not None:
+        commands["RecBole"] = [str(recbole), "-m", "uvicorn", "benchmarks.recbole_route:app", *uvicorn, str(other)]
     processes = {
-        name: subprocess.Popen(
-            ["taskset", "-c", "0", sys.executable, *command], env=environment, stderr=subprocess.DEVNULL
-        )
+        name: subprocess.Popen(["taskset", "-c", "0", *command], env=environment, stderr=subprocess.DEVNULL)
         for name, command in commands.items()
     }
     try:
-        for port in SERVERS.values():
-            wait_for(port)
+        for name in processes:
+            wait_for(SERVERS[name])
         yield processes
     finally:
         for process in processes.values():
             process.terminate()
             process.wait()
+        Path(ids.name).unlink()
 
 
 def wait_for(port: int) -> None:
