@@ -3,22 +3,26 @@
 An OSError that passes through says that the disk could not be read or written, which is no verdict on a bundle.
 """
 
+import glob
 import hashlib
 import json
 import math
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
 from macrid.artifacts.errors import BundleError
+from macrid.artifacts.leases import is_locked, locked
 
 MAX_JSON_BYTES = 256 * 1024 * 1024
 PARTIAL = ".*.partial"  # what a crash can leave behind, as a pattern
+ABANDONED_AFTER = 60.0  # seconds; a writer's folder has no lock for a moment after it was made
 
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -62,12 +66,14 @@ def folder_beside(folder: Path) -> Iterator[Path]:
         BundleError, OSError: as the block raised it, with the name that the folder would have had.
     """
     make_folder(folder.parent)
+    sweep_abandoned(folder)
     beside = _beside(folder)
     beside.mkdir()
     try:
-        yield beside
-        sync_tree(beside)
-        _take_the_name(beside, folder)
+        with locked(beside):
+            yield beside
+            sync_tree(beside)
+            _take_the_name(beside, folder)
         sync(folder.parent)
     except BundleError as error:
         raise BundleError(str(error).replace(str(beside), str(folder))) from error
@@ -117,6 +123,14 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(leftover)
         else:
             leftover.unlink()
+
+
+def sweep_abandoned(folder: Path) -> None:
+    """Remove what killed writers of a folder have left beside it: hidden folders made for its name that nobody has locked."""
+    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.{'[0-9a-f]' * 8}.partial"):
+        with suppress(OSError):  # another sweeper was faster
+            if time.time() - leftover.stat().st_mtime > ABANDONED_AFTER and not is_locked(leftover):
+                shutil.rmtree(leftover)
 
 
 def sha256(path: Path) -> str:

@@ -42,7 +42,7 @@ class Lease:
 @contextmanager
 def alone(folder: Path) -> Iterator[bool]:
     """Whether nobody else has a version open; while the block lasts nobody can open it either."""
-    with _locked(folder / MANIFEST_FILE) as free:
+    with locked(folder / MANIFEST_FILE) as free:
         yield free
 
 
@@ -53,12 +53,12 @@ def is_open(folder: Path) -> bool:
 
 def is_locked(path: Path) -> bool:
     """Whether somebody holds a lock on a file, or it cannot be locked."""
-    with _locked(path) as free:
+    with locked(path) as free:
         return not free
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[bool]:
+def locked(path: Path) -> Iterator[bool]:
     """Lock a file for the block, if nobody holds a lock on it; yields whether it is."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -1,6 +1,8 @@
 """Files appear whole or not at all, and JSON is strict."""
 
 import os
+import shutil
+import time
 
 import pytest
 
@@ -67,6 +69,38 @@ def test_sweeping_takes_what_a_crash_left_and_nothing_else(tmp_path):
     (tmp_path / "version").mkdir()
     sweep(tmp_path)
     assert files_of(tmp_path) == [".lock", "version"]
+
+
+class TestWhatAKilledWriterLeft:
+    def left(self, folder, name, age):
+        leftover = folder / name
+        leftover.mkdir()
+        (leftover / "half").touch()
+        os.utime(leftover, (time.time() - age,) * 2)
+        return leftover
+
+    def write(self, folder):
+        with folder_beside(folder) as beside:
+            (beside / "whole").touch()
+
+    def test_the_next_writer_of_the_same_name_sweeps_it_up(self, tmp_path):
+        self.left(tmp_path, ".a[b].0123abcd.partial", 3600)
+        self.write(tmp_path / "a[b]")
+        assert files_of(tmp_path) == ["a[b]", "a[b]/whole"]
+
+    def test_what_is_fresh_or_of_another_name_stays(self, tmp_path):
+        fresh = self.left(tmp_path, ".shop.0123abcd.partial", 5)
+        others = [self.left(tmp_path, name, 3600) for name in (".shop-2.0123abcd.partial", ".shop.mine.partial")]
+        self.write(tmp_path / "shop")
+        assert all(folder.is_dir() for folder in (fresh, *others))
+
+    def test_what_another_still_writes_stays(self, tmp_path):
+        with folder_beside(tmp_path / "shop") as beside:
+            os.utime(beside, (time.time() - 3600,) * 2)
+            self.write(tmp_path / "shop")
+            assert beside.is_dir()
+            shutil.rmtree(tmp_path / "shop")
+        assert files_of(tmp_path) == ["shop"]
 
 
 class TestJson:
