@@ -1,9 +1,9 @@
 """Dividing items into cells by direction: spherical k-means whose steps look only at centres in the neighbourhood.
 
 With 16,384 cells, comparing every item with every centre takes minutes for a million items and hours for ten million. So
-the centres themselves are grouped, and an item is compared with those of its own group and of the groups nearest to that. A
-cell need not be the very nearest to be a good one, and the recall of what is built upon it is measured. (100,000 items,
-4,166 cells in 65 groups: with 20 groups compared as many cells must be looked into as with all, with 8 twice as many.)
+the centres themselves are grouped, and an item is compared with those of the groups nearest to it. What that misses is an
+item in a cell that is not its own, where few searches will look for it: of a million items in 16,384 cells (128 groups) 24
+groups put 99.9 % into the nearest cell, 8 groups 96 %.
 """
 
 import faiss
@@ -13,7 +13,7 @@ from macrid.artifacts.schema import Float32Array, Int64Array
 
 POINTS, ROUNDS = 24, 8  # of k-means, for each cell
 ALL_COMPARED = 1024  # up to so many centres there are no groups
-NEIGHBOURS = 20  # groups whose centres an item of a group is compared with, its own included
+COMPARED = 24  # groups whose centres an item is compared with
 BLOCK = 65_536
 
 
@@ -26,24 +26,33 @@ class Cells:
         groups = 1 if len(centres) <= ALL_COMPARED else int(np.sqrt(len(centres)))
         self._heads = centres[:1] if groups == 1 else k_means(centres, groups)  # (groups, d)
         group_of = (centres @ self._heads.T).argmax(axis=1)
-        near = np.argsort(-(self._heads @ self._heads.T), axis=1, kind="stable")[
-            :, :NEIGHBOURS
-        ]  # (groups, ≤ NEIGHBOURS)
-        self._members = [np.flatnonzero(np.isin(group_of, row)) for row in near]
+        self._members = [np.flatnonzero(group_of == group) for group in range(groups)]
 
     def __len__(self) -> int:
         return len(self.centres)
 
     def nearest(self, items: Float32Array) -> Int64Array:
         """Return the cell of each item: (n, d) -> (n,)."""
-        cells = np.empty(len(items), dtype=np.int64)
-        for start in range(0, len(items), BLOCK):
-            block = items[start : start + BLOCK]
-            group_of = (block @ self._heads.T).argmax(axis=1)
-            order = np.argsort(group_of, kind="stable")
-            ends = np.cumsum(np.bincount(group_of, minlength=len(self._heads)))
-            for rows, members in zip(np.split(order, ends[:-1]), self._members, strict=True):
-                cells[start + rows] = members[(block[rows] @ self.centres[members].T).argmax(axis=1)]
+        blocks = [self._nearest(items[start : start + BLOCK]) for start in range(0, len(items), BLOCK)]
+        return np.concatenate([np.empty(0, dtype=np.int64), *blocks])
+
+    def _nearest(self, items: Float32Array) -> Int64Array:
+        compared = min(COMPARED, len(self._heads))
+        near = np.argpartition(-(items @ self._heads.T), compared - 1, axis=1)[
+            :, :compared
+        ].ravel()  # groups, item by item
+        order = np.argsort(near, kind="stable")
+        ends = np.cumsum(np.bincount(near, minlength=len(self._heads)))
+        cells, best = np.zeros(len(items), dtype=np.int64), np.full(len(items), -np.inf, dtype=np.float32)
+        for places, members in zip(np.split(order, ends[:-1]), self._members, strict=True):
+            if not len(places) or not len(members):
+                continue
+            rows = places // compared
+            cosines = items[rows] @ self.centres[members].T
+            nearest = cosines.argmax(axis=1)
+            values = np.take_along_axis(cosines, nearest[:, None], axis=1)[:, 0]
+            nearer = values > best[rows]
+            best[rows[nearer]], cells[rows[nearer]] = values[nearer], members[nearest[nearer]]
         return cells
 
 

@@ -20,11 +20,14 @@ from macrid.model.cells import divide
 from macrid.model.errors import DataError
 
 SMALLEST = 5_000  # items; below, scoring all takes less than a millisecond
-ITEMS_PER_CELL, MOST_CELLS = 24, 16_384  # finer cells search fewer items; assigning items to more takes too long
+# Finer cells search fewer items, and assigning items to more of them takes longer.
+ITEMS_PER_CELL, MANY_CELLS = 24, 16_384
+ITEMS_PER_LARGE_CELL, MOST_CELLS = 305, 32_768
 CODE_POINTS = 100_000
 LANES = 16  # FAISS compares codes sixteen numbers at a time where their count is a multiple of this: ten times as fast
 BLOCK = 65_536
-WANTED = 0.995  # recall@100 up to which more cells are looked into
+# Recall@100 up to which more cells are looked into. In a very large catalogue the last per cent costs more than all before.
+WANTED, VERY_LARGE, WANTED_OF_VERY_LARGE = 0.995, 2_000_000, 0.985
 PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 MEASURED_USERS = 200
 DEPTH = 128  # for how many items a bundle states its probes; the same three numbers as in the server
@@ -85,7 +88,7 @@ def expected_size(items: int, dimensions: int) -> float:
 
 def cells_for(items: int) -> int:
     """How many cells a catalogue is divided into."""
-    return max(1, min(items // ITEMS_PER_CELL, MOST_CELLS))
+    return max(1, min(items // ITEMS_PER_CELL, max(MANY_CELLS, min(items // ITEMS_PER_LARGE_CELL, MOST_CELLS))))
 
 
 def padded(dimensions: int) -> int:
@@ -140,7 +143,7 @@ def measure(
     temperature: float,
     users: Float32Array,
 ) -> tuple[int, dict[str, float]]:
-    """Look into more cells until recall@100 is `WANTED`, and no further.
+    """Look into more cells until recall@100 is what is wanted at this size, and no further.
 
     Returns:
         The number of pairs of concept and cell to look into, and "recall@20" and "recall@100": the mean share of the true
@@ -149,13 +152,14 @@ def measure(
     asked = [Asked(arrays, log_partition, temperature, components) for components in users]
     truth = [user.best(None, 100) for user in asked]
     means = index.quantizer.reconstruct_n(0, index.nlist)
+    wanted = WANTED if index.ntotal <= VERY_LARGE else WANTED_OF_VERY_LARGE
     recall: dict[str, float] = {}
     for probes in PROBES:
         found = [user.best(candidates(index, means, user.questions, probes), 100) for user in asked]
         for n in (20, 100):
             shares = [np.isin(t[:n], f[:n]).mean() for t, f in zip(truth, found, strict=True)]
             recall[f"recall@{n}"] = round(float(np.mean(shares)), 4)
-        if recall["recall@100"] >= WANTED or probes >= index.nlist:
+        if recall["recall@100"] >= wanted or probes >= index.nlist:
             break
     return probes, recall
 
