@@ -38,9 +38,21 @@ class TestChoice:
         assert described["kind"] == "ivf_sq8"
         assert described["cells"] == 6000 // indexing.ITEMS_PER_CELL
         assert described["users"] == 40
-        assert described["recall@100"] >= indexing.WANTED
+        assert (described["recall@20"], described["recall@100"]) >= indexing.WANTED
+        assert described["recall@100"] >= indexing.WANTED[1]
         assert described["bytes"] == len(built.content)
         assert len(built.content) == pytest.approx(expected_size(6000, 20) * 6000 * 20 * 4, rel=0.05)
+
+    def test_both_recalls_decide_how_far_it_looks(self, shop, monkeypatch):
+        monkeypatch.setattr(indexing, "RECALL_FLOOR", 0.0)
+        probes = []
+        for wanted in ((0.0, 0.0), (0.0, 0.9), (0.999, 0.9), (0.999, 0.999)):
+            monkeypatch.setattr(indexing, "WANTED", wanted)
+            probes.append(chosen(shop).described["probes"])
+        assert probes == sorted(probes)
+        assert probes[0] < probes[1] < probes[2]
+        monkeypatch.setattr(indexing, "VERY_LARGE", 5999)
+        assert chosen(shop).described["probes"] < probes[-1]
 
     def test_one_that_finds_too_little_is_left_out(self, shop, monkeypatch):
         for missed in ({"recall@20": 0.97, "recall@100": 0.99}, {"recall@20": 0.99, "recall@100": 0.97}):
