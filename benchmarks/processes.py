@@ -1,7 +1,7 @@
 """One training in one process and in two: what it comes to, and how fast it is.
 
 python -m benchmarks.processes quality [SOURCE] [--from FOLDER] [--seeds 1 2 3] [--epochs 60]
-python -m benchmarks.processes speed [SOURCE] [--from FOLDER] [--epochs 3] [--turns 3]
+python -m benchmarks.processes speed [SOURCE] [--from FOLDER] [--epochs 3] [--turns 3] [--initialisation random]
 
 quality: for each seed (of split and training) test NDCG@100 of one and of two processes, each with one thread, and its standard
 error over the test users. speed: users per second while updates last, the median epoch of each run; one process with one
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--initialisation", choices=["co_clicks", "random"], help="random begins at once")
     arguments = parser.parse_args()
     {"quality": measure_quality, "speed": measure_speed, "one": train_once}[arguments.kind](arguments)
 
@@ -77,7 +78,8 @@ def started(
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command = [sys.executable, *launcher, "-m", "benchmarks.processes", "one", arguments.source]
     command += ["--seeds", str(seed), "--epochs", str(epochs)]
-    command += [] if arguments.folder is None else ["--from", str(arguments.folder)]
+    for option, value in {"--from": arguments.folder, "--initialisation": arguments.initialisation}.items():
+        command += [] if value is None else [option, str(value)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float | int] = json.loads(done.stdout)
@@ -91,7 +93,8 @@ def train_once(arguments: argparse.Namespace) -> None:
     with joined() as ranks:
         source = pipeline.load_source(arguments.source, pipeline.SourceOptions(folder=arguments.folder))
         split = pipeline.split_source(source, None, seed)
-        config = pipeline.training_config(source, {"seed": seed, "epochs": arguments.epochs})
+        given = {"seed": seed, "epochs": arguments.epochs, "initialisation": arguments.initialisation}
+        config = pipeline.training_config(source, given)
         trained = training.train(split, config, ranks=ranks)
         if ranks.rank == 0:
             found = evaluate(trained.network, split.test).summary()["ndcg@100"]

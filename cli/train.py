@@ -18,6 +18,7 @@ from macrid.cli.options import (
     Given,
     Initialisation,
     LogJson,
+    Precision,
     Recipe,
     Refit,
     Resume,
@@ -132,6 +133,13 @@ def train(
         typer.Option(
             rich_help_panel="Training",
             help="log_uniform: popular items are drawn more often (default); uniform: all alike.",
+        ),
+    ] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="bf16: matrix products take bfloat16, for processors that are fast at it (AMX); default float32.",
         ),
     ] = None,
     config: Annotated[

@@ -1,8 +1,9 @@
 """The multinomial likelihood over all items, fused with its gradient and computed in slices of users.
 
 Written plainly, −log p needs several passes over B·K·M floats and keeps them for the backward pass; that is where training
-spends its time and memory. Here every slice of users is scored, differentiated and forgotten while it is in the cache:
-memory is bounded by `SLICE_FLOATS`, and each exponential is taken once. A test holds it to plain autograd.
+spends its time and memory. Here every slice of users is scored, differentiated and forgotten while it is in the cache: memory
+is bounded by `SLICE_FLOATS` or, in a large catalogue, by the scores of `FEWEST_USERS`, and each exponential is taken once. A
+test holds it to plain autograd.
 
 With weights of sampled items (sampling.py) the normaliser of a user is estimated: their own clicks count as they are, every other
 sampled item by its weight. That a user's own clicks are always there keeps the estimate of p below 1. The clicks of the whole
@@ -19,6 +20,9 @@ from torch import Tensor
 from macrid.model.network import Histories
 
 SLICE_FLOATS = 1_000_000  # of the K·b·M scores at work at a time: 4 MB, near the size of a core's cache
+FEWEST_USERS = (
+    8  # at a time where that is more: with fewer, the products read all items from memory for hardly any work
+)
 # Clicks of a slice for each sampled item, at most: they are scored for all its users, in vain for most.
 CLICKS_BESIDE_SAMPLES = 0.25
 FEWEST_CLICKS = 500  # of a slice, whatever the samples: smaller products cost more to call than to compute
@@ -31,6 +35,7 @@ def negative_log_likelihood(
     histories: Histories,
     temperature: float,
     log_weights: Tensor | None = None,
+    factors: torch.dtype | None = None,
 ) -> Tensor:
     """−Σ_u Σ_{i in x_u} log softmax_i( log Σ_k c_{i,k} exp(⟨z_k, h_i⟩ / τ) ), a scalar summed over the batch, eq. (1)-(2).
 
@@ -42,9 +47,10 @@ def negative_log_likelihood(
         temperature: τ.
         log_weights: None where `unit_items` are all items. Otherwise (R,): logarithm of the weight with which an item counts
             in the normaliser of a user who has not clicked it, −inf for not at all.
+        factors: what the matrix products take, such as bfloat16; sums, exponentials and results stay as they are. None: the same.
     """
     loss: Tensor = _FusedLikelihood.apply(  # type: ignore[no-untyped-call]
-        components, unit_items, log_concepts, histories, temperature, log_weights
+        components, unit_items, log_concepts, histories, temperature, log_weights, factors
     )
     return loss
 
@@ -61,9 +67,12 @@ class _FusedLikelihood(torch.autograd.Function):
         histories: Histories,
         temperature: float,
         log_weights: Tensor | None,
+        factors: torch.dtype | None,
     ) -> Tensor:
         K, B, d = components.shape
-        scaled = components / temperature
+        narrow = components.dtype if factors is None else factors
+        scaled = (components / temperature).to(narrow)
+        narrow_items = unit_items.to(narrow)
         by_concept = log_concepts.T.contiguous()  # (K, M)
         grad_components = torch.empty_like(components)
         grad_items, grad_concepts = torch.zeros_like(unit_items), torch.zeros_like(by_concept)
@@ -75,32 +84,32 @@ class _FusedLikelihood(torch.autograd.Function):
             clicks = slice(clicks_end[start], clicks_end[end])
             rows, items = histories.rows[clicks] - start, histories.items[clicks]
             z = scaled[:, start:end].reshape(-1, d)  # (K·b, d)
-            n = count[start:end].to(z.dtype)
+            n = count[start:end].to(loss.dtype)
             if log_weights is None or sampled is None:
-                value, slopes = _slice(z, unit_items, by_concept, rows, items, n)
-                flat = slopes.view(len(z), -1)
-                grad_components[:, start:end] = (flat @ unit_items).view(K, -1, d)
-                grad_items.addmm_(flat.T, z)
+                value, slopes = _slice(z, narrow_items, by_concept, rows, items, n)
+                flat = slopes.view(len(z), -1).to(narrow)
+                grad_components[:, start:end] = (flat @ narrow_items).view(K, -1, d)
+                _add_product(grad_items, flat.T, z)
                 grad_concepts.add_(slopes.sum(dim=1))
             else:
                 looked_at = sampled.index_fill(0, items, True)
                 columns = looked_at.nonzero().flatten()  # (S + those clicked in this slice,)
                 items = (looked_at.cumsum(0) - 1)[items]
-                h, concepts = unit_items.index_select(0, columns), by_concept.index_select(1, columns)
+                h, concepts = narrow_items.index_select(0, columns), by_concept.index_select(1, columns)
                 value, slopes = _slice(z, h, concepts, rows, items, n, log_weights[columns])
-                flat = slopes.view(len(z), -1)
+                flat = slopes.view(len(z), -1).to(narrow)
                 grad_components[:, start:end] = (flat @ h).view(K, -1, d)
-                grad_items.index_add_(0, columns, flat.T @ z)
+                grad_items.index_add_(0, columns, (flat.T @ z).to(grad_items.dtype))
                 grad_concepts.index_add_(1, columns, slopes.sum(dim=1))
             loss += value
         ctx.save_for_backward(grad_components.div_(temperature), grad_items, grad_concepts.T)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None, None]:
         grad_components, grad_items, grad_concepts = ctx.saved_tensors
         scale = grad_outputs[0]
-        return grad_components * scale, grad_items * scale, grad_concepts * scale, None, None, None
+        return grad_components * scale, grad_items * scale, grad_concepts * scale, None, None, None, None
 
 
 def _slice(
@@ -113,7 +122,8 @@ def _slice(
     log_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The loss of b users, z (K·b, d) divided by τ, and its derivative by the scores, (K, b, M)."""
-    scores = (z @ unit_items.T).view(len(by_concept), -1, len(unit_items)).add_(by_concept[:, None])  # (K, b, M)
+    products = (z @ unit_items.T).to(by_concept.dtype)
+    scores = products.view(len(by_concept), -1, len(unit_items)).add_(by_concept[:, None])  # (K, b, M)
     largest = scores.amax(dim=0)  # (b, M)
     total = scores.sub_(largest).exp_().sum(dim=0)  # (b, M); scores now hold the terms of the sum over k
     log_scores = total.log().add_(largest)
@@ -127,11 +137,19 @@ def _slice(
     return n @ normaliser - clicked.sum(), scores.mul_(slope.div_(total))
 
 
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add a product of factors that may be narrower than the total."""
+    if left.dtype == total.dtype:
+        total.addmm_(left, right)
+    else:
+        total.add_(left @ right)
+
+
 def _slices(clicks_end: list[int], concepts: int, items: int, sampled: Tensor | None) -> Iterator[tuple[int, int]]:
     """First and last + 1 of the users of each slice."""
     users, start = len(clicks_end) - 1, 0
     if sampled is None:
-        step = max(1, SLICE_FLOATS // (concepts * items))
+        step = max(FEWEST_USERS, SLICE_FLOATS // (concepts * items))
         yield from ((start, min(start + step, users)) for start in range(0, users, step))
         return
     samples = int(sampled.sum())

@@ -71,11 +71,12 @@ def training_loss(
     generator: torch.Generator,
     sample: Sample | None = None,
     part: slice | None = None,
+    factors: torch.dtype | None = None,
 ) -> Loss:
     """One draw of the objective for a batch: concepts, dropout and components drawn in this order.
 
     With a part of the users everything is drawn as for all of them, and the loss is what those add to the means: summed over the
-    parts it is the loss of the batch.
+    parts it is the loss of the batch. `factors` is that of `negative_log_likelihood`.
 
     With a sample of items the normaliser is estimated from it and from each user's own clicks, and no other row of a table
     is looked at; the gradients of both tables are then sparse.
@@ -92,7 +93,7 @@ def training_loss(
     posterior = network.encode(histories, log_concepts.exp(), noise.kept, contexts)
     z = F.normalize(sample_components(posterior, network.config.prior_std, noise.epsilon), dim=2)
     likelihood = negative_log_likelihood(
-        z, unit_items, log_concepts, histories, network.config.temperature, log_weights
+        z, unit_items, log_concepts, histories, network.config.temperature, log_weights, factors
     )
     return Loss(
         negative_log_likelihood=likelihood / users,

@@ -71,6 +71,13 @@ class TestTraining:
         with pytest.raises(TrainingError, match=r"rose from 1 in epoch 1 to 4 in epoch 3: training diverges; try a"):
             training.train(split, CONFIG)
 
+    def test_in_bf16_it_learns_the_same_within_a_hundredth(self, split, trained):
+        narrow = training.train(split, dataclasses.replace(CONFIG, precision="bf16"))
+        losses, expected = ([epoch.loss for epoch in each.history] for each in (narrow, trained))
+        np.testing.assert_allclose(losses, expected, rtol=0.01)
+        assert losses != expected
+        assert narrow.network.item_embeddings.dtype == torch.float32
+
     def test_by_default_an_eighth_of_the_users_makes_a_batch_within_bounds(self):
         assert [training.default_batch_size(users) for users in (10, 400, 100_000)] == [20, 50, 500]
 
