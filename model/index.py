@@ -28,7 +28,7 @@ LANES = 16  # FAISS compares codes sixteen numbers at a time where their count i
 BLOCK = 65_536
 # Recall@20 and recall@100 up to which more cells are looked into. In a very large catalogue the last per cent costs as much as
 # all before, and scoring every item instead costs seconds.
-WANTED, VERY_LARGE, WANTED_OF_VERY_LARGE = (0.995, 0.992), 2_000_000, (0.985, 0.985)
+WANTED, VERY_LARGE, WANTED_OF_VERY_LARGE = (0.995, 0.991), 2_000_000, (0.985, 0.985)
 PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 MEASURED_USERS = 200
 DEPTH = 128  # for how many items a bundle states its probes; the same three numbers as in the server
