@@ -34,7 +34,7 @@ def together(tmp_path_factory):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(timeout=120)
+        process.join(timeout=300)
     return folder, [process.exitcode for process in processes]
 
 
@@ -132,7 +132,7 @@ def test_torchrun_trains_one_bundle_which_the_first_process_alone_tells_of(small
     ]
     done = subprocess.run(
         [*torchrun, "-m", "macrid", "train", str(small_shop / "clicks.csv"), *options],
-        cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("written to bundle") == 1

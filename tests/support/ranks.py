@@ -15,12 +15,15 @@ from macrid.model.network import Histories
 from macrid.model.ranks import ALONE, Ranks, joined
 from tests.support.groups import CONFIG, groups_split
 
-EPOCHS = 3
+EPOCHS = 2
 CONFIGS = {
     "all items": dataclasses.replace(CONFIG, epochs=EPOCHS),
     "sampled": dataclasses.replace(CONFIG, epochs=EPOCHS, samples=25),
     "without noise": dataclasses.replace(
-        CONFIG, epochs=EPOCHS, network=dataclasses.replace(CONFIG.network, keep_probability=1.0, prior_std=1e-12)
+        CONFIG,
+        epochs=EPOCHS,
+        initialisation="random",
+        network=dataclasses.replace(CONFIG.network, keep_probability=1.0, prior_std=1e-12),
     ),
 }
 BATCHES = (7, 1)  # users: of unequal parts, and one with none for the first process
