@@ -21,8 +21,8 @@ HALF_A_REQUEST = (
     b'POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"hist'
 )
 CALLERS, PAUSE = 4, 0.05  # about 60 requests a second: load all the time, and half a core left
-SECONDS_BETWEEN_SWAPS, SECONDS_BETWEEN_SAMPLES = 10.0, 5.0
-WARM_UP_SHARE = 0.25  # of the samples: caches fill, arenas grow to their size
+SECONDS_BETWEEN_SWAPS, SECONDS_BETWEEN_SAMPLES = 2.5, 5.0
+WARM_UP_SHARE = 0.25  # of the samples: caches fill, and the heap grows to its size over the first hundred swaps
 
 
 def measure(pid: int) -> tuple[float, int]:
