@@ -40,7 +40,7 @@ def load() -> tuple[MacridVAE, dict[tuple[str, ...], int], list[str]]:
             rows.writerows((user, item) for user, items in enumerate(histories + others) for item in items)
         settings = {
             "data_path": folder, "load_col": {"inter": ["user_id", "item_id"]}, "kfac": concepts, "embedding_size": dimensions,
-            "encoder_hidden_size": [], "use_gpu": False, "state": "WARNING", "show_progress": False,
+            "encoder_hidden_size": [dimensions], "use_gpu": False, "state": "WARNING", "show_progress": False,
             "checkpoint_dir": folder,
             "eval_args": {"split": {"RS": [1.0, 0.0, 0.0]}, "order": "RO", "group_by": None, "mode": "full"},
         }  # fmt: skip

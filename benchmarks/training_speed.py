@@ -1,0 +1,140 @@
+"""How fast is training, beside RecBole's MacridVAE from PyPI: the same users, shapes, batches and threads, in turns?
+
+For every seed (of split and training) each trains so many epochs, in a process of its own, and is then asked for the test users.
+Time is that of the epochs without the first, by the median of each run; memory is how much the process grew above what it had
+before the first batch. Ours starts at random here and does not average weights, as the other.
+
+    python -m venv recbole
+    recbole/bin/pip install recbole==1.2.1 torch==2.13.0 "numpy<2" "scipy<1.12" "pandas<2.3" kmeans-pytorch setuptools
+    python -m benchmarks.training_speed recbole/bin/python [SOURCE] [--from FOLDER] [--seeds 1 2 3] [--epochs 20] [--batch 500]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from benchmarks.machine import describe
+from benchmarks.resident import forget_peak, memory
+from macrid.artifacts.schema import Float32Array
+from macrid.model import pipeline
+from macrid.model.evaluation import Evaluation, evaluate
+from macrid.model.splitting import Split
+from macrid.model.training import TrainingConfig, refit, resolved
+
+PLAIN = TrainingConfig(initialisation="random", averaging=0.0)
+
+
+class Scores:
+    """Scores that were made elsewhere, for users who are asked in their order."""
+
+    def __init__(self, scores: Float32Array) -> None:
+        """Take (users, items)."""
+        self._scores, self._asked = scores, 0
+
+    def score(self, histories: sparse.csr_matrix) -> Float32Array:
+        """Return those of the next users."""
+        start, self._asked = self._asked, self._asked + histories.shape[0]
+        return self._scores[start : self._asked].copy()
+
+
+def main() -> None:
+    """Train both in turns, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recbole", type=Path, help="the Python of an environment with RecBole")
+    parser.add_argument("source", nargs="?", default="ml-1m")
+    parser.add_argument("--from", dest="folder", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--ours", type=Path, help="internal: train ours with the settings in this folder")
+    arguments = parser.parse_args()
+    if arguments.ours is not None:
+        train_ours(arguments.ours)
+        return
+    source = pipeline.load_source(arguments.source, pipeline.SourceOptions(folder=arguments.folder))
+    print(
+        f"{arguments.source}; {describe()}, {arguments.threads} thread(s); {arguments.epochs} epochs of {arguments.batch} users\n"
+    )
+    print("| seed | | s per epoch | times | memory grew by, MB | NDCG@100 | Recall@50 |\n|---|---|---|---|---|---|---|")
+    ratios, apart = [], []
+    for seed in arguments.seeds:
+        split = pipeline.split_source(source, None, seed)
+        config = replace(PLAIN, seed=seed, epochs=arguments.epochs, batch_size=arguments.batch)
+        found = {name: run(name, arguments, split, config) for name in ("RecBole", "ours")}
+        pace = {name: float(np.median(one["seconds"][1:])) for name, (one, _) in found.items()}
+        for name, (one, said) in found.items():
+            error = said.summary()["ndcg@100"]["standard_error"]
+            print(
+                f"| {seed} | {name} | {pace[name]:.3f} | {pace['RecBole'] / pace[name]:.2f} | {one['grown']:.0f} | "
+                f"{said.mean('ndcg@100'):.4f} ± {error:.4f} | {said.mean('recall@50'):.4f} |",
+                flush=True,
+            )
+        ratios.append(pace["RecBole"] / pace["ours"])
+        apart.append(found["ours"][1].values["ndcg@100"] - found["RecBole"][1].values["ndcg@100"])
+    values = np.concatenate(apart)
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    print(
+        f"\n{np.median(ratios):.2f} times as fast; NDCG@100 of ours less RecBole's: {values.mean():+.4f} ± {error:.4f}"
+    )
+
+
+def run(
+    name: str, arguments: argparse.Namespace, split: Split, config: TrainingConfig
+) -> tuple[dict[str, Any], Evaluation]:
+    """Train one of them; what it printed, and what the test users say."""
+    network = config.network
+    settings = {
+        "seed": config.seed, "epochs": config.epochs, "batch_size": config.batch_size, "learning_rate": config.learning_rate,
+        "beta": config.beta, "anneal_epochs": config.anneal_epochs, "threads": arguments.threads, "concepts": network.concepts,
+        "dimensions": network.dimensions, "keep_probability": network.keep_probability, "prior_std": network.prior_std,
+        "temperature": network.temperature,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "settings.json").write_text(json.dumps(settings))
+        sparse.save_npz(folder / "training.npz", split.training)
+        sparse.save_npz(folder / "fold_in.npz", split.test.fold_in)
+        command = {
+            "RecBole": [str(arguments.recbole), "-m", "benchmarks.recbole_training", scratch],
+            "ours": [sys.executable, "-m", "benchmarks.training_speed", str(arguments.recbole), "--ours", scratch],
+        }[name]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        printed = json.loads(done.stdout.splitlines()[-1])
+        return printed, evaluate(Scores(np.load(folder / "scores.npy")), split.test)
+
+
+def train_ours(folder: Path) -> None:
+    """Train as the settings in a folder say, score, and print."""
+    given = json.loads((folder / "settings.json").read_text())
+    torch.set_num_threads(given["threads"])
+    training, seconds = sparse.load_npz(folder / "training.npz").tocsr(), list[float]()
+    config = TrainingConfig(
+        seed=given["seed"],
+        epochs=given["epochs"],
+        batch_size=given["batch_size"],
+        initialisation="random",
+        averaging=0.0,
+    )
+    forget_peak()
+    before = memory("VmRSS")
+    config = resolved(config, *training.shape)
+    network = refit(training, config, given["epochs"], on_pass=lambda done: seconds.append(done.seconds))
+    grown = memory("VmHWM") - before
+    np.save(folder / "scores.npy", network.score(sparse.load_npz(folder / "fold_in.npz").tocsr()))
+    print(json.dumps({"seconds": seconds, "grown": grown}))
+
+
+if __name__ == "__main__":
+    main()
