@@ -172,15 +172,25 @@ class TestInterruption:
             "--dimensions",
             "8",
         ]
-        options = ["--epochs", "100000", "--patience", "100000", "--out", "bundle", "--publish"]
+        journal = tmp_path / "epochs.jsonl"
+        options = [
+            "--epochs",
+            "100000",
+            "--patience",
+            "100000",
+            "--out",
+            "bundle",
+            "--publish",
+            "--log-json",
+            str(journal),
+        ]
         process = subprocess.Popen(
             [*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "users train" in line:
-                break
-        time.sleep(4)
+        deadline = time.monotonic() + 100
+        while not (journal.is_file() and len(journal.read_text().splitlines()) > 2):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 130, said
