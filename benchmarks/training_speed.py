@@ -106,11 +106,13 @@ def run(
         sparse.save_npz(folder / "training.npz", split.training)
         sparse.save_npz(folder / "fold_in.npz", split.test.fold_in)
         command = {
-            "RecBole": [str(arguments.recbole), "-m", "benchmarks.recbole_training", scratch],
+            "RecBole": [str(arguments.recbole.absolute()), "-m", "benchmarks.recbole_training", scratch],
             "ours": [sys.executable, "-m", "benchmarks.training_speed", str(arguments.recbole), "--ours", scratch],
         }[name]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
-        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        paths = ":".join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": paths}
+        # In the folder of the run, for RecBole writes logs where it is started.
+        done = subprocess.run(command, env=environment, cwd=scratch, check=True, capture_output=True, text=True)
         printed = json.loads(done.stdout.splitlines()[-1])
         return printed, evaluate(Scores(np.load(folder / "scores.npy")), split.test)
 

@@ -38,9 +38,8 @@ class Cells:
 
     def _nearest(self, items: Float32Array) -> Int64Array:
         compared = min(COMPARED, len(self._heads))
-        near = np.argpartition(-(items @ self._heads.T), compared - 1, axis=1)[
-            :, :compared
-        ].ravel()  # groups, item by item
+        ranked = np.argpartition(-(items @ self._heads.T), compared - 1, axis=1)
+        near = ranked[:, :compared].ravel()  # groups, item by item
         order = np.argsort(near, kind="stable")
         ends = np.cumsum(np.bincount(near, minlength=len(self._heads)))
         cells, best = np.zeros(len(items), dtype=np.int64), np.full(len(items), -np.inf, dtype=np.float32)

@@ -43,7 +43,7 @@ class Encoder:
         Args:
             history: (n,) item indices, n ≥ 1. A history is a set: repeats and order change nothing.
         """
-        rows = np.unique(history)  # so that the same set gives the same bits
+        rows = np.unique(history)  # sorted, so that the same set gives the same bits
         weights = self.concept_weights[rows].astype(np.float64)  # (n, K); squares of tiny float32 weights underflow
         lengths = np.sqrt(np.square(weights).sum(axis=0))  # (K,)
         shares = (weights / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)  # (n, K)

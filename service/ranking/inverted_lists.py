@@ -29,8 +29,6 @@ MEASURED_DEPTH = 128
 LIST_LENGTH, CANDIDATES = 1.5, 2
 # Where a filter allows at most this many items they are all scored: 10 ms at d = 100.
 FEW = 50_000
-
-
 # Behind excluded items values lie closer together, so lists are longer by half as many, up to here.
 MOST_LONGER = 1024
 
