@@ -1,6 +1,7 @@
 """A bundle: everything the server needs to serve one trained model, in one folder that is written whole and opened verified."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,7 @@ import numpy as np
 from macrid.artifacts import schema
 from macrid.artifacts.arrays import check_arrays, map_arrays, write_arrays
 from macrid.artifacts.catalogue import Catalogue
-from macrid.artifacts.concepts import check_sizes, read_concepts, write_concepts
+from macrid.artifacts.concepts import check_exemplars, check_sizes, read_concepts, write_concepts
 from macrid.artifacts.derived import derive
 from macrid.artifacts.errors import BundleError, CatalogueError
 from macrid.artifacts.files import exists, folder_beside
@@ -91,11 +92,12 @@ class Bundle:
             check_sizes(folder / schema.CONCEPTS_FILE, concepts, arrays["concept_weights"])
         if manifest.format_version < schema.ARRAYS["log_partition"].since:
             arrays |= derive(arrays, manifest.temperature)
+        catalogue = _open_catalogue(folder / schema.CATALOGUE_FILE, manifest.items, concepts if verify else None)
         return Bundle(
             folder=folder,
             manifest=manifest,
             concepts=concepts,
-            catalogue=_open_catalogue(folder / schema.CATALOGUE_FILE, manifest.items, verify),
+            catalogue=catalogue,
             index_path=folder / schema.INDEX_FILE if schema.INDEX_FILE in manifest.files else None,
             lease=None,
             **arrays,
@@ -157,7 +159,8 @@ def _draft(contents: BundleContents, sizes: dict[str, int]) -> Manifest:
     )
 
 
-def _open_catalogue(path: Path, items: int, verify: bool) -> Catalogue:
+def _open_catalogue(path: Path, items: int, concepts: Sequence[Concept] | None) -> Catalogue:
+    """Open it, and hold it to the format and to the concepts' exemplars where concepts are given."""
     try:
         catalogue = Catalogue.open(path)
     except CatalogueError as error:
@@ -165,8 +168,9 @@ def _open_catalogue(path: Path, items: int, verify: bool) -> Catalogue:
     try:
         if len(catalogue) != items:
             raise BundleError(f"{path}: holds {len(catalogue)} items, expected {items}")
-        if verify:
+        if concepts is not None:
             catalogue.check()
+            check_exemplars(path.with_name(schema.CONCEPTS_FILE), concepts, catalogue)
     except (BundleError, CatalogueError) as error:
         catalogue.close()
         raise BundleError(str(error)) from error

@@ -205,11 +205,11 @@ class Catalogue:
     def _check_content(self, connection: sqlite3.Connection) -> None:
         check_columns(self.columns)
         for expected, row in enumerate(connection.execute(f"{self._select} ORDER BY item_index")):
-            item = self._item(row)
-            if item.index != expected:
+            index, item_id, title, image, _, *values = row
+            if index != expected:
                 raise CatalogueError(f"row {expected} is missing; rows go from 0 to {self._count - 1}")
-            check_item_id(item.item_id)
-            check_item(item.item_id, item.title, item.image, self.columns, row[5:])
+            check_item_id(item_id)
+            check_item(item_id, title, image, self.columns, values)
         check_tables(connection, self.columns)
 
     def close(self) -> None:

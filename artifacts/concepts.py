@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from macrid.artifacts import schema
+from macrid.artifacts.catalogue import Catalogue
 from macrid.artifacts.errors import BundleError
 from macrid.artifacts.files import dump_json, read_json
 from macrid.artifacts.records import from_json, to_json
@@ -63,7 +65,7 @@ def _check_distinct(what: str, ids: Sequence[str]) -> None:
 
 
 def check_sizes(path: Path, concepts: Sequence[Concept], weights: Float32Array) -> None:
-    """Hold the sizes of concepts to the items. Whether exemplars are items is for whoever shows them to find out.
+    """Hold the sizes of concepts to the items.
 
     Args:
         path: of the concepts, for messages.
@@ -77,3 +79,17 @@ def check_sizes(path: Path, concepts: Sequence[Concept], weights: Float32Array) 
     for concept, size in zip(concepts, sizes, strict=True):
         if concept.size != size:
             raise BundleError(f"{path}: concept {concept.index}: size is {concept.size}, expected {size}")
+
+
+def check_exemplars(path: Path, concepts: Sequence[Concept], catalogue: Catalogue) -> None:
+    """Hold the exemplars of concepts, and of the ends of their dimensions, to the items there are.
+
+    Raises:
+        BundleError: names one that is no item.
+    """
+    ends = [end for concept in concepts for dimension in concept.dimensions for end in (dimension.low, dimension.high)]
+    named = dict.fromkeys(item_id for part in (*concepts, *ends) for item_id in part.exemplars)
+    known = catalogue.indices(list(named))
+    strangers = [item_id for item_id in named if item_id not in known]
+    if strangers:
+        raise BundleError(f"{path}: {strangers[0]!r:.80} is an exemplar, but no item of {schema.CATALOGUE_FILE}")

@@ -6,12 +6,27 @@ Used for the manifest, the concepts and the store's pointer, whose shapes are de
 import dataclasses
 import sys
 import types
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from macrid.artifacts.errors import BundleError
 
 Record = TypeVar("Record")
+Reader = Callable[[object], Any]
+
+
+class _Misfit(Exception):
+    """A value that does not fit. Its place is put together on the way out, so that values that fit pay nothing for it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.place = ""
+        self.message = message
+
+    def within(self, outer: str) -> "_Misfit":
+        self.place = outer + self.place
+        return self
 
 
 def to_json(record: Any) -> dict[str, object]:
@@ -30,56 +45,112 @@ def from_json(kind: type[Record], value: object, where: str) -> Record:
     Raises:
         BundleError: names the file, the field, the value and what was expected.
     """
-    result: Record = _convert(kind, value, where)
+    try:
+        result: Record = _reader(kind)(value)
+    except _Misfit as misfit:
+        raise BundleError(f"{where}{misfit.place}: {misfit.message}") from None
     return result
 
 
-def _convert(kind: Any, value: object, where: str) -> Any:
+@cache  # concepts.json holds K * d * 3 records of three kinds
+def _reader(kind: Any) -> Reader:
+    """What reads values of a kind."""
     if dataclasses.is_dataclass(kind):
-        return _record(kind, value, where)
+        return _record_reader(kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is tuple:
-        _expect(isinstance(value, list), where, value, "a list")
-        assert isinstance(value, list)
-        return tuple(_convert(arguments[0], entry, f"{where}[{at}]") for at, entry in enumerate(value))
+        return _tuple_reader(_reader(arguments[0]))
     if origin is dict:
-        _expect(isinstance(value, dict), where, value, "an object")
-        assert isinstance(value, dict)
-        return {name: _convert(arguments[1], entry, f"{where}.{name}") for name, entry in value.items()}
+        return _dict_reader(_reader(arguments[1]))
     if origin is Literal:
-        _expect(value in arguments, where, value, " or ".join(map(repr, arguments)))
-        return value
+        return _literal_reader(arguments)
     if origin is types.UnionType:
-        return None if value is None else _convert(next(a for a in arguments if a is not type(None)), value, where)
-    return _scalar(kind, value, where)
+        return _optional_reader(_reader(next(a for a in arguments if a is not type(None))))
+    return {object: lambda value: value, float: _read_float}.get(kind) or _scalar_reader(kind)
 
 
-def _record(kind: Any, value: object, where: str) -> Any:
-    _expect(isinstance(value, dict), where, value, "an object")
-    assert isinstance(value, dict)
-    hints = _fields(kind)
-    missing, surplus = hints.keys() - value.keys(), value.keys() - hints.keys()
-    if missing or surplus:
-        names = "misses " + ", ".join(sorted(missing)) if missing else "has unknown " + ", ".join(sorted(surplus))
-        raise BundleError(f"{where}: {names}; expected exactly {', '.join(hints)}")
-    return kind(**{name: _convert(hint, value[name], f"{where}: {name}") for name, hint in hints.items()})
+def _record_reader(kind: Any) -> Reader:
+    readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
+
+    def read(value: object) -> Any:
+        fields = _expect(value, dict, "an object")
+        missing, surplus = readers.keys() - fields.keys(), fields.keys() - readers.keys()
+        if missing or surplus:
+            names = "misses " + ", ".join(sorted(missing)) if missing else "has unknown " + ", ".join(sorted(surplus))
+            raise _Misfit(f"{names}; expected exactly {', '.join(readers)}")
+        return kind(**_each(readers, fields))
+
+    return read
 
 
-@cache  # concepts.json holds K * d * 3 records
-def _fields(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _each(readers: dict[str, Reader], fields: dict[str, object]) -> dict[str, Any]:
+    found = {}
+    for name, read in readers.items():
+        try:
+            found[name] = read(fields[name])
+        except _Misfit as misfit:
+            raise misfit.within(f": {name}") from None
+    return found
 
 
-def _scalar(kind: Any, value: object, where: str) -> Any:
-    if kind is object:
+def _tuple_reader(read_entry: Reader) -> Reader:
+    def read(value: object) -> tuple[Any, ...]:
+        entries = _expect(value, list, "a list")
+        found: list[Any] = []
+        try:
+            for entry in entries:
+                found.append(read_entry(entry))
+        except _Misfit as misfit:
+            raise misfit.within(f"[{len(found)}]") from None
+        return tuple(found)
+
+    return read
+
+
+def _dict_reader(read_entry: Reader) -> Reader:
+    def read(value: object) -> dict[str, Any]:
+        found = {}
+        for name, entry in _expect(value, dict, "an object").items():
+            try:
+                found[name] = read_entry(entry)
+            except _Misfit as misfit:
+                raise misfit.within(f".{name}") from None
+        return found
+
+    return read
+
+
+def _literal_reader(allowed: tuple[object, ...]) -> Reader:
+    def read(value: object) -> object:
+        if value not in allowed:
+            raise _misfit(value, " or ".join(map(repr, allowed)))
         return value
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        _expect(abs(value) <= sys.float_info.max, where, value, "a finite number")
-        return float(value)
-    _expect(type(value) is kind, where, value, kind.__name__)
+
+    return read
+
+
+def _optional_reader(read_other: Reader) -> Reader:
+    return lambda value: None if value is None else read_other(value)
+
+
+def _scalar_reader(kind: type) -> Reader:
+    return lambda value: _expect(value, kind, kind.__name__)
+
+
+def _read_float(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _misfit(value, "float")
+    if not abs(value) <= sys.float_info.max:
+        raise _misfit(value, "a finite number")
+    return float(value)
+
+
+def _expect(value: Any, kind: type, expected: str) -> Any:
+    """The value if it is of this very type: a truth value is no whole number here."""
+    if type(value) is not kind:
+        raise _misfit(value, expected)
     return value
 
 
-def _expect(holds: bool, where: str, value: object, expected: str) -> None:
-    if not holds:
-        raise BundleError(f"{where}: is {value!r:.80}, expected {expected}")
+def _misfit(value: object, expected: str) -> _Misfit:
+    return _Misfit(f"is {value!r:.80}, expected {expected}")

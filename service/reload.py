@@ -196,8 +196,7 @@ def warm_up(recommender: Recommender, sample: Sequence[RecommendRequest] = ()) -
     recommender.encode(EncodeRequest(history=history).history)
     recommender.recommend(RecommendRequest(history=history, exclude_history=False, n=1))
     recommender.walk_from_item(history[0], WalkQuery(dim=0, steps=2))
-    for concept in recommender.concepts().concepts:
-        recommender.concept(concept.concept)
+    recommender.concept(recommender.concepts().concepts[0].concept)
     for request in sample:
         with contextlib.suppress(ServiceError):
             recommender.recommend(request)

@@ -57,3 +57,15 @@ def test_a_writer_is_told_of_the_folder_it_named(tmp_path, contents):
     with pytest.raises(BundleError) as refusal:
         write_bundle(tmp_path / "bundle", replace(contents, concepts=wrong))
     assert str(refusal.value).startswith(f"{tmp_path / 'bundle' / 'concepts.json'}: concept 0: size is -1, expected ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda concept: concept["exemplars"].append("a stranger"),
+        lambda concept: concept["dimensions"][2]["low"]["exemplars"].insert(0, "a stranger"),
+        lambda concept: concept["dimensions"][0]["high"].update(exemplars=["a stranger"]),
+    ],
+)
+def test_exemplars_are_items(folder, change):
+    assert refusal_of(folder, change) == "'a stranger' is an exemplar, but no item of catalogue.sqlite"

@@ -4,19 +4,18 @@ import gc
 import threading
 import time
 import weakref
-from dataclasses import replace
 
 import pytest
 import structlog.testing
 
-from macrid.artifacts.bundle import Bundle, write_bundle
+from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.store import Store
 from macrid.service.errors import NotReadyError
-from macrid.service.recommender import Limits
+from macrid.service.recommender import Limits, Recommender
 from macrid.service.reload import Reloader
 from macrid.service.schemas import RecommendRequest
 from tests.service.conftest import serving
-from tests.support.bundles import make_bundle, make_contents
+from tests.support.bundles import make_bundle
 
 
 @pytest.fixture
@@ -168,15 +167,15 @@ class TestRefusal:
         with pytest.raises(NotReadyError, match=r"by_concept\.faiss"):
             reloader.current()
 
-    def test_a_version_that_opens_but_cannot_answer_is_refused(self, store, reloader, tmp_path):
-        contents = make_contents(tmp_path)
-        first, *others = contents.concepts
-        write_bundle(
-            tmp_path / "bundle", replace(contents, concepts=(replace(first, exemplars=("a stranger",)), *others))
-        )
-        store.publish(tmp_path / "bundle")
+    @pytest.mark.parametrize("question", ["search", "encode", "recommend", "walk_from_item", "concepts", "concept"])
+    def test_a_version_that_opens_but_cannot_answer_is_refused(self, store, reloader, bundles, monkeypatch, question):
+        def fails(*_, **__):
+            raise ValueError("no such page in memory")
+
+        monkeypatch.setattr(Recommender, question, fails)
+        store.publish(bundles[0])
         reloader.look()
-        with pytest.raises(NotReadyError, match="names the item 'a stranger', which the catalogue does not hold"):
+        with pytest.raises(NotReadyError, match="no model is loaded: no such page in memory"):
             reloader.current()
 
 
