@@ -88,7 +88,8 @@ def check_exemplars(path: Path, concepts: Sequence[Concept], catalogue: Catalogu
         BundleError: names one that is no item.
     """
     ends = [end for concept in concepts for dimension in concept.dimensions for end in (dimension.low, dimension.high)]
-    named = dict.fromkeys(item_id for part in (*concepts, *ends) for item_id in part.exemplars)
+    lists = [part.exemplars for part in concepts] + [end.exemplars for end in ends]
+    named = dict.fromkeys(item_id for exemplars in lists for item_id in exemplars)
     known = catalogue.indices(list(named))
     strangers = [item_id for item_id in named if item_id not in known]
     if strangers:

@@ -16,7 +16,7 @@ Record = TypeVar("Record")
 Reader = Callable[[object], Any]
 
 
-class _Misfit(Exception):
+class _MisfitError(Exception):
     """A value that does not fit. Its place is put together on the way out, so that values that fit pay nothing for it."""
 
     def __init__(self, message: str) -> None:
@@ -24,7 +24,7 @@ class _Misfit(Exception):
         self.place = ""
         self.message = message
 
-    def within(self, outer: str) -> "_Misfit":
+    def within(self, outer: str) -> "_MisfitError":
         self.place = outer + self.place
         return self
 
@@ -45,9 +45,10 @@ def from_json(kind: type[Record], value: object, where: str) -> Record:
     Raises:
         BundleError: names the file, the field, the value and what was expected.
     """
+    reader: Reader = _reader(kind)  # type: ignore[arg-type]  # a class can be hashed
     try:
-        result: Record = _reader(kind)(value)
-    except _Misfit as misfit:
+        result: Record = reader(value)
+    except _MisfitError as misfit:
         raise BundleError(f"{where}{misfit.place}: {misfit.message}") from None
     return result
 
@@ -77,7 +78,7 @@ def _record_reader(kind: Any) -> Reader:
         missing, surplus = readers.keys() - fields.keys(), fields.keys() - readers.keys()
         if missing or surplus:
             names = "misses " + ", ".join(sorted(missing)) if missing else "has unknown " + ", ".join(sorted(surplus))
-            raise _Misfit(f"{names}; expected exactly {', '.join(readers)}")
+            raise _MisfitError(f"{names}; expected exactly {', '.join(readers)}")
         return kind(**_each(readers, fields))
 
     return read
@@ -88,7 +89,7 @@ def _each(readers: dict[str, Reader], fields: dict[str, object]) -> dict[str, An
     for name, read in readers.items():
         try:
             found[name] = read(fields[name])
-        except _Misfit as misfit:
+        except _MisfitError as misfit:
             raise misfit.within(f": {name}") from None
     return found
 
@@ -100,7 +101,7 @@ def _tuple_reader(read_entry: Reader) -> Reader:
         try:
             for entry in entries:
                 found.append(read_entry(entry))
-        except _Misfit as misfit:
+        except _MisfitError as misfit:
             raise misfit.within(f"[{len(found)}]") from None
         return tuple(found)
 
@@ -113,7 +114,7 @@ def _dict_reader(read_entry: Reader) -> Reader:
         for name, entry in _expect(value, dict, "an object").items():
             try:
                 found[name] = read_entry(entry)
-            except _Misfit as misfit:
+            except _MisfitError as misfit:
                 raise misfit.within(f".{name}") from None
         return found
 
@@ -152,5 +153,5 @@ def _expect(value: Any, kind: type, expected: str) -> Any:
     return value
 
 
-def _misfit(value: object, expected: str) -> _Misfit:
-    return _Misfit(f"is {value!r:.80}, expected {expected}")
+def _misfit(value: object, expected: str) -> _MisfitError:
+    return _MisfitError(f"is {value!r:.80}, expected {expected}")
