@@ -17,6 +17,7 @@ from macrid.artifacts.pointer import Pointer
 from macrid.artifacts.store import Store
 from macrid.service.errors import NotReadyError, ServiceError
 from macrid.service.loaded_model import LoadedModel, RankerChoice
+from macrid.service.memory import give_back
 from macrid.service.metrics import Metrics
 from macrid.service.recommender import Limits, Recommender
 from macrid.service.schemas import EncodeRequest, ItemsQuery, RecommendRequest, RefusedVersion, WalkQuery
@@ -70,6 +71,7 @@ class Reloader:
         self._serving: Recommender | None = None
         self._served: Pointer | None = None
         self._refusal: Refusal | None = None
+        self._left_behind = False  # by a version that served before, and by opening this one
         self._stopping = threading.Event()
         self._log = structlog.get_logger("macrid.service.reload")
 
@@ -112,6 +114,9 @@ class Reloader:
         with self._looking:
             if again:
                 self._refusal = None
+            if self._left_behind:  # a look later: requests that held the version before have ended, as a rule
+                give_back()
+                self._left_behind = False
             self._look()
             self._metrics.refused.set(self._refusal is not None)
 
@@ -139,7 +144,7 @@ class Reloader:
             bundle.close()
             raise
         previous, self._serving = self._serving, recommender  # the swap: one reference, atomic
-        self._served, self._refusal = pointer, None
+        self._served, self._refusal, self._left_behind = pointer, None, True
         seconds = time.monotonic() - began
         self._log.info(
             "serving",

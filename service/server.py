@@ -1,7 +1,5 @@
 """Run the server: logs, then uvicorn, with as many workers as wanted. What `macrid serve` calls."""
 
-import contextlib
-import ctypes
 import json
 import logging
 import os
@@ -18,16 +16,13 @@ from structlog.typing import Processor
 from macrid.service.app import create_app
 from macrid.service.connections import Connection
 from macrid.service.keys import usable_keys
+from macrid.service.memory import keep_large_apart
 from macrid.service.metrics import WORKERS_FOLDER_VARIABLE
 from macrid.service.settings import PREFIX, Settings, load_settings, unknown_variables
 
 # A thread that computes gives way to the event loop after this; Python's own 5 ms are as long as a recommendation takes, so that
 # a health check would wait for several.
 SWITCH_INTERVAL_SECONDS = 0.0005
-# Freed memory of this size goes back to the machine. glibc would learn to keep it after the first large array: 40 MB of every
-# worker's own over a million items.
-LARGE_BYTES = 4 * 2**20
-M_MMAP_THRESHOLD = -3  # malloc.h
 
 
 def serve(settings: Settings | None = None) -> None:
@@ -81,8 +76,7 @@ def prepare_process() -> None:
     # One request, one core: splitting a search of a millisecond over threads costs throughput and wins nothing.
     faiss.omp_set_num_threads(1)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+    keep_large_apart()
 
 
 def hand_down(settings: Settings) -> None:

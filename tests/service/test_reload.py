@@ -178,6 +178,16 @@ class TestRefusal:
         with pytest.raises(NotReadyError, match="no model is loaded: no such page in memory"):
             reloader.current()
 
+    def test_what_a_swap_leaves_behind_is_given_back_at_the_next_look(self, store, reloader, bundles, monkeypatch):
+        given_back = []
+        monkeypatch.setattr("macrid.service.reload.give_back", lambda: given_back.append(reloader.current().version))
+        version = store.publish(bundles[0])
+        reloader.look()
+        assert given_back == []
+        reloader.look()
+        reloader.look()
+        assert given_back == [version]
+
 
 class TestWatching:
     def test_a_server_follows_the_store_by_itself(self, store, bundles):
