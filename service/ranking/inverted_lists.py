@@ -10,6 +10,7 @@ manifest. The answer for n items begins with the answer for fewer, as pages need
 an earlier stage returned stays where it is.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import faiss
@@ -31,6 +32,21 @@ LIST_LENGTH, CANDIDATES = 1.5, 2
 FEW = 50_000
 # Behind excluded items values lie closer together, so lists are longer by half as many, up to here.
 MOST_LONGER = 1024
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What a search found for the concepts that look into any cell.
+
+    Attributes:
+        depth: of the deepest stage that it serves.
+        values: (Q, length), falling along each row.
+        items: (Q, length); `NO_ITEM` where a list has places left.
+    """
+
+    depth: int
+    values: Float32Array
+    items: Int64Array
 
 
 class InvertedListsRanker:
@@ -71,8 +87,14 @@ class InvertedListsRanker:
         share = allowed_count / len(self._items)
         parts: list[Ranking] = []
         known: Int64Array = np.empty(0, dtype=np.int64)
+        lists: Lists | None = None
         for depth in STAGES:
-            found = self._search(question, depth, excluded, allowed, share)
+            if lists is None or depth > lists.depth:
+                reach = (
+                    MEASURED_DEPTH if depth < n <= MEASURED_DEPTH else depth
+                )  # one search for all stages up to there
+                lists = self._lists(question, reach, excluded, allowed, share)
+            found = self._best_of(lists, question, depth, len(excluded))
             parts.append(leave_out(found, known) if parts else found)
             known = np.concatenate([part.indices for part in parts])
             if len(known) >= n:
@@ -83,25 +105,30 @@ class InvertedListsRanker:
         rest = self._every_item.rank(components, n + len(known), excluded, weights, allowed)
         return cut(joined([*parts, leave_out(rest, known)]), n)
 
-    def _search(
-        self, question: Question, depth: int, excluded: Int64Array, allowed: BoolArray | None, share: float
-    ) -> Ranking:
-        """Rank what the cells that promise most hold, as deep as a stage is."""
-        values, found = self._candidates(question, depth, excluded, allowed, share)
-        kept, most = np.flatnonzero(found != NO_ITEM), CANDIDATES * depth + len(excluded)
-        if len(kept) > most:
-            kept = kept[np.argpartition(values[kept], -most)[-most:]]
-        return self._items.rank_among(np.unique(found[kept]), question, depth, certified=False)
+    def _best_of(self, lists: Lists, question: Question, depth: int, excluded: int) -> Ranking:
+        """Rank what lists hold, as deep as a stage is.
 
-    def _candidates(
+        What it takes of lists that are longer than the stage needs is what lists of its own would hold: whatever has the
+        same value as an item at the end is not in, as nothing else says which of the equal ones a shorter list would end with.
+        """
+        length = list_length(depth, excluded)
+        values, items = lists.values[:, :length], lists.items[:, :length]
+        is_full = items[:, -1:] != NO_ITEM
+        kept = np.flatnonzero((items != NO_ITEM) & ((values > values[:, -1:]) | ~is_full))
+        values, items = values.ravel()[kept], items.ravel()[kept]
+        most = CANDIDATES * depth + excluded
+        if len(kept) > most:
+            items = items[values >= np.partition(values, -most)[-most]]
+        return self._items.rank_among(np.unique(items), question, depth, certified=False)
+
+    def _lists(
         self, question: Question, depth: int, excluded: Int64Array, allowed: BoolArray | None, share: float
-    ) -> tuple[Float32Array, Int64Array]:
-        """Return values and items of the best cells' best items, with repeats; `NO_ITEM` where a list has places left."""
+    ) -> Lists:
+        """Search the cells that promise most, for all stages down to a depth."""
         questions = questions_of(question.queries, self._index.d)  # (K', d')
-        length = int(LIST_LENGTH * depth + 0.5 * min(len(excluded), MOST_LONGER))
-        cells, concepts = self._cells(questions, question.audible_weights, depth + len(excluded), share)
+        cells, concepts = self._cells(questions, question.audible_weights, depth, len(excluded), share)
         questions = np.ascontiguousarray(questions[concepts])
-        shape = len(questions), length
+        shape = len(questions), list_length(depth, len(excluded))
         values, found = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int64)
         unused = np.zeros(cells.shape, dtype=np.float32)  # of the quantizer; codes have no residuals
         with eligible(allowed, excluded, len(self._items)) as selection:
@@ -110,16 +137,16 @@ class InvertedListsRanker:
             if selection is not None:
                 parameters.sel = selection
             pointers = [faiss.swig_ptr(array) for array in (questions, cells, unused, values, found)]
-            self._index.search_preassigned_c(shape[0], pointers[0], length, *pointers[1:], False, parameters)
+            self._index.search_preassigned_c(shape[0], pointers[0], shape[1], *pointers[1:], False, parameters)
         if question.audible_weights is not None:
             values += np.float32(self._items.temperature) * question.audible_weights[concepts, None].astype(np.float32)
-        return values.ravel(), found.ravel()
+        return Lists(depth, values, found)
 
     def _cells(
-        self, questions: Float32Array, log_weights: Float64Array | None, depth: int, share: float
+        self, questions: Float32Array, log_weights: Float64Array | None, depth: int, excluded: int, share: float
     ) -> tuple[Int64Array, Int64Array]:
         """Choose the best pairs, as FAISS wants them: (Q, p) cells, −1 filling up, and the (Q,) concepts that look into any."""
-        cells, rows = self._best_pairs(questions, log_weights, depth, share)
+        cells, rows = self._best_pairs(questions, log_weights, depth, excluded, share)
         counts = np.bincount(rows, minlength=len(questions))
         concepts = np.flatnonzero(counts)
         chosen = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
@@ -127,17 +154,31 @@ class InvertedListsRanker:
         return chosen, concepts
 
     def _best_pairs(
-        self, questions: Float32Array, log_weights: Float64Array | None, depth: int, share: float
+        self, questions: Float32Array, log_weights: Float64Array | None, depth: int, excluded: int, share: float
     ) -> tuple[Int64Array, Int64Array]:
-        """Choose the best pairs, as many as a depth takes: (P,) cells, and the (P,) questions they are for, ascending."""
+        """Choose the best pairs, as many as a depth takes: (P,) cells, and the (P,) questions they are for, ascending.
+
+        Stages up to `MEASURED_DEPTH` look into the same ones. Items that are left out take places as if they were asked for.
+        """
         promised = questions @ self._means  # (K', cells)
         if log_weights is not None:
             promised += (self._items.temperature * log_weights)[:, None].astype(np.float32)
-        wanted = int(np.ceil(self._probes * max(1.0, np.sqrt(depth / MEASURED_DEPTH)) / share))
+        wanted = int(np.ceil(self._probes * pairs_for(depth, excluded) / share))
         values = promised.ravel()
         least = np.partition(values, -wanted)[-wanted] if wanted < len(values) else -np.inf
         rows, cells = np.divmod(np.flatnonzero(values >= least), promised.shape[1])
         return cells, rows
+
+
+def list_length(depth: int, excluded: int) -> int:
+    """Return how many items of its concept a list holds for a stage."""
+    return int(LIST_LENGTH * depth + 0.5 * min(excluded, MOST_LONGER))
+
+
+def pairs_for(depth: int, excluded: int) -> float:
+    """Return how many pairs a stage looks into, as a multiple of those that the bundle states."""
+    deepest = depth if depth > MEASURED_DEPTH else STAGES[0]
+    return max(1.0, float(np.sqrt((deepest + excluded) / MEASURED_DEPTH)))
 
 
 def cut(ranking: Ranking, n: int) -> Ranking:

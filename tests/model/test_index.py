@@ -101,7 +101,8 @@ def test_the_server_finds_what_the_trainer_measured(shop):
     shares = []
     for components in users:
         question = items.question(components)
-        searched = served._search(question, MEASURED_DEPTH, NOTHING, None, 1.0).indices
+        lists = served._lists(question, MEASURED_DEPTH, NOTHING, None, 1.0)
+        searched = served._best_of(lists, question, MEASURED_DEPTH, 0).indices
         asked = indexing.Asked(arrays, arrays["log_partition"], TAU, components)
         means = index.quantizer.reconstruct_n(0, index.nlist)
         own = asked.best(candidates(index, means, asked.questions, built.described["probes"]), MEASURED_DEPTH)
