@@ -21,6 +21,7 @@ from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.index import NO_ITEM, eligible, questions_of
 from macrid.service.ranking.items import Items, Question
 from macrid.service.ranking.protocol import Ranking
+from macrid.service.ranking.scores import product
 
 # Items that each stage returns. After the last one every item is scored.
 STAGES = (32, 128, 1024, 8192)
@@ -67,8 +68,7 @@ class InvertedListsRanker:
         lists: Any = faiss.downcast_index(index)
         self._index = lists
         self._probes = probes
-        means = lists.quantizer.reconstruct_n(0, lists.nlist)  # (cells, d)
-        self._means: Float32Array = np.ascontiguousarray(means.T)
+        self._means: Float32Array = lists.quantizer.reconstruct_n(0, lists.nlist)  # (cells, d')
         self._every_item = ExactRanker(items)
 
     def rank(
@@ -160,7 +160,7 @@ class InvertedListsRanker:
 
         Stages up to `MEASURED_DEPTH` look into the same ones. Items that are left out take places as if they were asked for.
         """
-        promised = questions @ self._means  # (K', cells)
+        promised = np.ascontiguousarray(product(self._means, np.ascontiguousarray(questions.T)).T)  # (K', cells)
         if log_weights is not None:
             promised += (self._items.temperature * log_weights)[:, None].astype(np.float32)
         wanted = int(np.ceil(self._probes * pairs_for(depth, excluded) / share))
