@@ -38,7 +38,7 @@ class ExactRanker:
             approximate[excluded] = -np.inf
             if allowed is not None:
                 approximate[~allowed] = -np.inf
-            rows = within_reach_of_the_best(approximate, n, question.error)
+            rows = np.flatnonzero(within_reach_of_the_best(approximate, n, question.error))
             return self._items.rank_best(rows, approximate[rows], question, n, certified=True)
         approximate[np.isin(rows, excluded, assume_unique=True)] = -np.inf
         return self._items.rank_best(rows, approximate, question, n, certified=True)

@@ -68,7 +68,7 @@ class Items:
         self.prototypes = prototypes
         self.temperature = temperature
         self.log_partition = log_partition
-        self._error = approximation_error(item_embeddings.shape[1], temperature)
+        self.error = approximation_error(item_embeddings.shape[1], temperature)  # of any question without weights
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -77,7 +77,7 @@ class Items:
         """Return what components (K, d) and concept weights (K,) ask; see `Ranker.rank`."""
         queries = components + self.prototypes
         if weights is None:
-            return Question(components, queries, None, None, self._error)
+            return Question(components, queries, None, None, self.error)
         audible, log_weights = weights > 0, log_concept_weights(weights)
         error = approximation_error(self.rows.shape[1], self.temperature, log_weights[audible])
         return Question(components, queries[audible], log_weights, audible, error)
@@ -98,7 +98,7 @@ class Items:
         self, candidates: Int64Array, approximate: Float32Array, question: Question, n: int, *, certified: bool
     ) -> Ranking:
         """Return the n best of items (L,) whose approximate scores (L,) are known; −inf leaves an item out."""
-        near = candidates[within_reach_of_the_best(approximate, n, question.error)]
+        near = candidates[np.flatnonzero(within_reach_of_the_best(approximate, n, question.error))]
         return self._rank_near(near, question, n, certified=certified)
 
     def _rank_near(self, near: Int64Array, question: Question, n: int, *, certified: bool) -> Ranking:

@@ -14,7 +14,7 @@ places of a matrix, which would break ties between equal items by accident inste
 import numpy as np
 
 from macrid.artifacts import derived
-from macrid.service.arrays import Float32Array, Float64Array, Int64Array
+from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from macrid.service.ranking.protocol import Ranking
 
 # Half the distance from 1 to the next float32: the relative error of one rounding.
@@ -24,6 +24,8 @@ BLOCK = 8192
 # OpenBLAS multiplies matrices of at most so many products without copying them first, which for few columns takes as
 # long as multiplying them.
 SMALL_PRODUCT = 1_000_000
+# The exponentials of numbers up to here, and of their negatives, can be summed in float32.
+LARGEST_EXPONENT = 80.0
 
 
 def log_sum_exp(values: Float64Array) -> Float64Array:
@@ -50,25 +52,25 @@ def soft_scores(
     """Score items, each by itself: equal rows get equal scores.
 
     Args:
-        items: (L, d) item embeddings.
-        components: (K, d).
+        items: (…, L, d) item embeddings.
+        components: (…, K, d).
         prototypes: (K, d).
         temperature: τ.
         log_weights: (K,) log ω_k, not all −inf; None for weights of 1.
-        log_partition: (L,) A_i of these items; computed where it is not given.
+        log_partition: (…, L) A_i of these items; computed where it is not given, for (L, d) items.
 
     Returns:
-        (L,) scores and (L,) the concept that contributes most to each; of equal ones the first.
+        (…, L) scores and (…, L) the concept that contributes most to each; of equal ones the first.
     """
     if log_partition is None:
         log_partition = derived.log_partition(items, prototypes, temperature)
-    queries = components.astype(np.float64) + prototypes  # (K, d)
-    contributions = np.einsum("ld,kd->lk", items.astype(np.float64), queries)  # (L, K)
+    queries = components.astype(np.float64) + prototypes  # (…, K, d)
+    contributions = np.einsum("...ld,...kd->...lk", items.astype(np.float64), queries)  # (…, L, K)
     contributions /= temperature
-    contributions -= log_partition[:, None]  # log c_{i,k} + ⟨z_k, h_i⟩/τ
+    contributions -= log_partition[..., None]  # log c_{i,k} + ⟨z_k, h_i⟩/τ
     if log_weights is not None:
         contributions += log_weights
-    return log_sum_exp(contributions), contributions.argmax(axis=1)
+    return log_sum_exp(contributions), contributions.argmax(axis=-1)
 
 
 def log_sum_over_concepts(
@@ -101,9 +103,27 @@ def log_sum_over_concepts(
         logits = np.ascontiguousarray(product(block, scaled).T)  # (K, b): sums run along whole rows
         if offsets is not None:
             logits += offsets
-        top = logits.max(axis=0)  # (b,) keeps exp in range for any τ
-        totals[chosen] = np.log(np.exp(logits - top).sum(axis=0)) + top
+        totals[chosen] = log_sum_exp_of_rows(logits, temperature if offsets is None else None)
     return totals
+
+
+def log_sum_exp_of_rows(logits: Float32Array, temperature: float | None) -> Float32Array:
+    """Return log Σ exp over the first axis, float32: (K, …) → (…). What it is given is used up.
+
+    Args:
+        logits: ⟨h, z + m⟩/τ.
+        temperature: τ where these are all, which puts them between ±2/τ (rows of a bundle are unit to within .1 %); None
+            where concept weights have been added, which may take them anywhere.
+    """
+    if temperature is not None and 2.1 / temperature < LARGEST_EXPONENT:
+        np.exp(logits, out=logits)
+        small: Float32Array = np.log(logits.sum(axis=0))
+        return small
+    top = logits.max(axis=0)
+    logits -= top
+    np.exp(logits, out=logits)
+    total: Float32Array = np.log(logits.sum(axis=0)) + top
+    return total
 
 
 def product(rows: Float32Array, columns: Float32Array) -> Float32Array:
@@ -129,18 +149,22 @@ def approximation_error(dimensions: int, temperature: float, log_weights: Float6
     return 1.02 * UNIT_ROUNDOFF * roundings
 
 
-def within_reach_of_the_best(approximate: Float32Array, n: int, error: float) -> Int64Array:
-    """Return the indices, ascending, of all values that may belong to the n largest once their error is removed.
+def within_reach_of_the_best(approximate: Float32Array, n: int, error: float) -> BoolArray:
+    """Say which values may belong to the n largest once their error is removed.
 
     Args:
-        approximate: (M,) float32 values, each off by at most `error`; −inf is never returned.
+        approximate: (…, M) float32 values, each off by at most `error`; −inf never belongs to them.
         n: 1 ≤ n.
         error: the bound. Two values within twice of it may stand in either order.
+
+    Returns:
+        (…, M), of the n largest along the last axis.
     """
-    if n >= len(approximate):
-        return np.flatnonzero(approximate > -np.inf)
-    nth = float(np.partition(approximate, -n)[-n])
-    return np.flatnonzero((approximate >= nth - 2 * error) & (approximate > -np.inf))
+    is_there: BoolArray = approximate > -np.inf
+    if n < approximate.shape[-1]:
+        nth = np.partition(approximate, -n, axis=-1)[..., -n, None].astype(np.float64)
+        is_there &= approximate >= nth - 2 * error
+    return is_there
 
 
 def best(indices: Int64Array, scores: Float64Array, concepts: Int64Array, n: int, *, certified: bool) -> Ranking:

@@ -22,7 +22,7 @@ def most_similar(item_embeddings: Float32Array, item: int, n: int) -> tuple[Int6
     row = item_embeddings[item]
     approximate = item_embeddings @ row  # (M,)
     approximate[item] = -np.inf
-    candidates = within_reach_of_the_best(approximate, n, error=1.02 * UNIT_ROUNDOFF * (len(row) + 2))
+    candidates = np.flatnonzero(within_reach_of_the_best(approximate, n, error=1.02 * UNIT_ROUNDOFF * (len(row) + 2)))
     cosines = np.einsum("ld,d->l", item_embeddings[candidates].astype(np.float64), row.astype(np.float64))
     order = np.lexsort((candidates, -cosines))[:n]
     return candidates[order], cosines[order]
