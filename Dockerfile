@@ -10,7 +10,7 @@ FROM python:3.12-slim-bookworm
 LABEL org.opencontainers.image.title="macrid" \
       org.opencontainers.image.description="Recommendations that the person who receives them can see into and steer" \
       org.opencontainers.image.licenses="MIT"
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin macrid
+RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin macrid
 COPY --from=build /opt/macrid /opt/macrid
 ENV PATH=/opt/macrid/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -21,7 +21,8 @@ ENV PATH=/opt/macrid/bin:$PATH \
     MACRID_PORT=8000
 VOLUME /store
 EXPOSE 8000
-USER macrid
+# By number: Kubernetes' runAsNonRoot cannot tell who a name is.
+USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"MACRID_PORT\"]}/healthz', timeout=2)"]
 CMD ["macrid", "serve"]

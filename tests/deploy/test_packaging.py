@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import kubernetes_validate
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -22,6 +23,7 @@ from tests.support.bundles import AWKWARD_IDS, make_bundle
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+HADOLINT = Path(sys.executable).with_name("hadolint")
 VARIABLES = {f"MACRID_{name.upper()}" for name in Settings.model_fields}
 
 
@@ -33,9 +35,24 @@ def test_every_setting_that_the_files_name_exists():
 def test_the_image_is_pinned_runs_as_nobody_in_particular_and_has_a_health_check():
     text = (ROOT / "Dockerfile").read_text()
     assert all(re.search(r":\d+\.\d+.*-", line) for line in re.findall(r"^FROM (\S+)", text, re.M))
-    assert "USER macrid" in text
+    assert re.search(r"^USER 10001:10001$", text, re.M)
     assert "HEALTHCHECK" in text
     assert "ADD " not in text
+
+
+def test_hadolint_has_nothing_to_say_against_the_dockerfile(tmp_path):
+    def said(text):
+        (tmp_path / "Dockerfile").write_text(text)
+        done = subprocess.run(
+            [HADOLINT, "--no-color", tmp_path / "Dockerfile"], capture_output=True, text=True, timeout=60
+        )
+        return done.returncode, done.stdout
+
+    text = (ROOT / "Dockerfile").read_text()
+    assert said(text) == (0, "")
+    code, complaint = said(text.replace("slim-bookworm AS", "latest AS").replace(":3.12-latest", ":latest"))
+    assert code == 1
+    assert "DL3007" in complaint
 
 
 def test_the_replicas_of_compose_may_write_nothing_and_only_nginx_is_reached_from_this_machine():
@@ -74,6 +91,18 @@ class TestKubernetes:
     @pytest.fixture
     def manifests(self):
         return {one["kind"]: one for one in yaml.safe_load_all((DEPLOY / "kubernetes" / "macrid.yaml").read_text())}
+
+    @pytest.mark.parametrize("version", ["1.29", "1.37"])
+    def test_the_schemas_of_kubernetes_allow_every_field(self, manifests, version):
+        assert set(manifests) == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
+        for manifest in manifests.values():
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+    def test_and_would_not_allow_one_that_is_misspelt(self, manifests):
+        (container,) = manifests["Deployment"]["spec"]["template"]["spec"]["containers"]
+        container["readynessProbe"] = container.pop("readinessProbe")
+        with pytest.raises(kubernetes_validate.ValidationError, match="readynessProbe"):
+            kubernetes_validate.validate(manifests["Deployment"], "1.37", strict=True)
 
     def test_all_parts_speak_of_the_same_pods(self, manifests):
         labels = manifests["Deployment"]["spec"]["template"]["metadata"]["labels"]
