@@ -21,7 +21,8 @@ HALF_A_REQUEST = (
     b'POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"hist'
 )
 CALLERS, PAUSE = 4, 0.05  # about 60 requests a second: load all the time, and half a core left
-SECONDS_BETWEEN_SWAPS, SECONDS_BETWEEN_SAMPLES = 2.5, 5.0
+SECONDS_BETWEEN_SWAPS = 2.5  # time for both workers to look at the store, every two seconds, and to swap
+Sample = tuple[float, float, int]  # seconds, MB, open files
 WARM_UP_SHARE = 0.25  # of the samples: caches fill, and the heap grows to its size over the first hundred swaps
 
 
@@ -35,6 +36,12 @@ def measure(pid: int) -> tuple[float, int]:
         except OSError:
             continue
     return pages * PAGE / 1e6, files
+
+
+def highest(pid: int) -> float:
+    """Resident MB of a server and its workers when each held most."""
+    lines = [line for one in processes_below(pid) for line in Path(f"/proc/{one}/status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
 
 
 async def others(address: str, until: asyncio.Event, tally: Tally) -> None:
@@ -69,17 +76,17 @@ async def break_off(address: str) -> None:
     writer.close()
 
 
-async def swap(store: Store, bundles: list[Path], until: asyncio.Event) -> int:
-    """Publish the one and the other in turn."""
-    swaps = 0
-    while not until.is_set():
-        await asyncio.to_thread(store.publish, bundles[swaps % 2])
-        swaps += 1
-        try:
-            await asyncio.wait_for(until.wait(), SECONDS_BETWEEN_SWAPS)
-        except TimeoutError:
-            continue
-    return swaps
+async def swap(store: Store, bundles: list[Path], pid: int, minutes: float) -> list[Sample]:
+    """Publish the one and the other in turn; measure between swaps, for a worker in the midst of one holds two versions."""
+    began, samples, told = time.monotonic(), [], 0.0
+    while time.monotonic() - began < 60 * minutes:
+        await asyncio.to_thread(store.publish, bundles[len(samples) % 2])
+        await asyncio.sleep(SECONDS_BETWEEN_SWAPS)
+        samples.append((time.monotonic() - began, *measure(pid)))
+        if samples[-1][0] >= told + 60:
+            told = samples[-1][0]
+            print(f"{told:.0f} s: {samples[-1][1]:.1f} MB, {samples[-1][2]} files", flush=True)
+    return samples
 
 
 async def soak(address: str, pid: int, store: Store, bundles: list[Path], questions: list, minutes: float) -> None:  # type: ignore[type-arg]
@@ -89,22 +96,21 @@ async def soak(address: str, pid: int, store: Store, bundles: list[Path], questi
         asyncio.create_task(closed_loop(address, questions, CALLERS, until, tally, PAUSE)),
         asyncio.create_task(others(address, until, rest)),
     ]
-    swapping = asyncio.create_task(swap(store, bundles, until))
-    began, samples = time.monotonic(), []
-    while time.monotonic() - began < 60 * minutes:
-        await asyncio.sleep(SECONDS_BETWEEN_SAMPLES)
-        samples.append((time.monotonic() - began, *measure(pid)))
-        if len(samples) % 12 == 0:
-            print(f"{samples[-1][0]:.0f} s: {samples[-1][1]:.1f} MB, {samples[-1][2]} files", flush=True)
+    samples = await swap(store, bundles, pid, minutes)
     until.set()
     await asyncio.gather(*work)
-    report(np.array(samples[int(len(samples) * WARM_UP_SHARE) :]), tally, rest, await swapping)
+    report(np.array(samples[int(len(samples) * WARM_UP_SHARE) :]), tally, rest, len(samples))
+    print(f"highest RSS at any moment: {highest(pid):.1f} MB")
 
 
 def report(samples: np.ndarray, tally: Tally, rest: Tally, swaps: int) -> None:
     """Print the slope of the memory with its standard error, and the range of open files."""
-    minutes, megabytes, files = samples[:, 0] / 60, samples[:, 1], samples[:, 2]
-    (slope, _), covariance = np.polyfit(minutes, megabytes, 1, cov=True)
+    minutes, megabytes, files = samples[:, 0] // 60, samples[:, 1], samples[:, 2]
+    each = np.unique(
+        minutes
+    )  # neighbouring samples are alike, so it is the means of minutes that are taken for independent
+    means = np.array([megabytes[minutes == minute].mean() for minute in each])
+    (slope, _), covariance = np.polyfit(each, means, 1, cov=True)
     print(
         f"{sum(tally.statuses.values())} recommendations, {sum(rest.statuses.values())} other requests, {swaps} swaps"
     )

@@ -16,7 +16,7 @@ from structlog.typing import Processor
 from macrid.service.app import create_app
 from macrid.service.connections import Connection
 from macrid.service.keys import usable_keys
-from macrid.service.memory import keep_large_apart
+from macrid.service.memory import keep_for_good, keep_large_apart
 from macrid.service.metrics import WORKERS_FOLDER_VARIABLE
 from macrid.service.settings import PREFIX, Settings, load_settings, unknown_variables
 
@@ -38,8 +38,7 @@ def serve(settings: Settings | None = None) -> None:
     configure_logs(settings)
     warn_of(settings)
     if settings.workers == 1:
-        prepare_process()
-        uvicorn.run(create_app(settings), **how_to_serve(settings))
+        uvicorn.run(create_in_process(settings), **how_to_serve(settings))
         return
     with tempfile.TemporaryDirectory(prefix="macrid-metrics-") as folder:
         os.environ[WORKERS_FOLDER_VARIABLE] = folder
@@ -67,16 +66,23 @@ def create_worker() -> FastAPI:
     """Return the application of one worker, a process of its own that was handed the settings in its environment."""
     settings = load_settings()
     configure_logs(settings)
+    return create_in_process(settings)
+
+
+def create_in_process(settings: Settings) -> FastAPI:
+    """Return the application, in a process that does nothing else."""
+    app = create_app(settings)
     prepare_process()
-    return create_app(settings)
+    return app
 
 
 def prepare_process() -> None:
-    """Set what holds for a whole process that serves."""
+    """Set what holds for a whole process that serves, once all that it serves with is there."""
     # One request, one core: splitting a search of a millisecond over threads costs throughput and wins nothing.
     faiss.omp_set_num_threads(1)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     keep_large_apart()
+    keep_for_good()
 
 
 def hand_down(settings: Settings) -> None:

@@ -51,3 +51,24 @@ def test_memory_in_between_what_is_used_goes_back_when_it_is_given_back():
     assert kept_megabytes("small", "give_back") < 5
     if kept_megabytes("small") < 40:
         pytest.skip("this C library gives it back by itself")
+
+
+ONE_LOOK = """
+import gc, sys
+from macrid.service.app import create_app
+from macrid.service.memory import keep_for_good
+
+app = create_app()
+if "kept" in sys.argv:
+    keep_for_good()
+print(len(gc.get_objects()))
+"""
+
+
+def test_the_garbage_collector_leaves_alone_what_serves_for_good():
+    looked_through, still = (
+        int(subprocess.run([sys.executable, "-c", ONE_LOOK, *how], capture_output=True, timeout=120, check=True).stdout)
+        for how in ((), ("kept",))
+    )
+    assert looked_through > 50_000
+    assert still < looked_through / 50
