@@ -16,7 +16,7 @@ test: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder  # a process to each core, and a thread to each process
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder  # tests/conftest.py says how many; a thread to each process
 
 format: $(DEV)
 	$(BIN)/ruff format .

@@ -1,5 +1,6 @@
 """Fixtures for everybody: the public data beside the project, and a small trained shop."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ ROOT = Path(__file__).parent.parent
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile("same")
+
+
+def pytest_xdist_auto_num_workers():
+    """One process more than there are cores: many tests wait for a server, a browser or a clock."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items):
