@@ -203,5 +203,9 @@ def warm_up(recommender: Recommender, sample: Sequence[RecommendRequest] = ()) -
     recommender.walk_from_item(history[0], WalkQuery(dim=0, steps=2))
     recommender.concept(recommender.concepts().concepts[0].concept)
     for request in sample:
+        began = time.monotonic()
         with contextlib.suppress(ServiceError):
             recommender.recommend(request)
+        time.sleep(
+            time.monotonic() - began
+        )  # half of the interpreter's time is for those who are waiting for an answer
