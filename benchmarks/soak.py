@@ -12,7 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.load import ERRORS, Tally, closed_loop, percentile, processes_below, server, session, two_versions
+from benchmarks.load import (
+    ERRORS,
+    Question,
+    Tally,
+    closed_loop,
+    percentile,
+    processes_below,
+    server,
+    session,
+    two_versions,
+)
 from benchmarks.machine import describe
 from macrid.artifacts.store import Store
 
@@ -23,7 +33,6 @@ HALF_A_REQUEST = (
 CALLERS, PAUSE = 4, 0.05  # about 60 requests a second: load all the time, and half a core left
 SECONDS_BETWEEN_SWAPS = 2.5  # time for both workers to look at the store, every two seconds, and to swap
 Sample = tuple[float, float, int]  # seconds, MB, open files
-WARM_UP_SHARE = 0.25  # of the samples: caches fill, and the heap grows to its size over the first hundred swaps
 
 
 def measure(pid: int) -> tuple[float, int]:
@@ -89,17 +98,19 @@ async def swap(store: Store, bundles: list[Path], pid: int, minutes: float) -> l
     return samples
 
 
-async def soak(address: str, pid: int, store: Store, bundles: list[Path], questions: list, minutes: float) -> None:  # type: ignore[type-arg]
-    """Run everything, and print what was measured."""
+async def soak(
+    address: str, pid: int, store: Store, bundles: list[Path], questions: list[Question], warm_up: float, minutes: float
+) -> None:
+    """Run everything, and print what was measured once it was warm."""
     until, tally, rest = asyncio.Event(), Tally(), Tally()
     work = [
         asyncio.create_task(closed_loop(address, questions, CALLERS, until, tally, PAUSE)),
         asyncio.create_task(others(address, until, rest)),
     ]
-    samples = await swap(store, bundles, pid, minutes)
+    samples = await swap(store, bundles, pid, warm_up + minutes)
     until.set()
     await asyncio.gather(*work)
-    report(np.array(samples[int(len(samples) * WARM_UP_SHARE) :]), tally, rest, len(samples))
+    report(np.array([sample for sample in samples if sample[0] >= 60 * warm_up]), tally, rest, len(samples))
     print(f"highest RSS at any moment: {highest(pid):.1f} MB")
 
 
@@ -126,12 +137,15 @@ def main() -> None:
     """Soak, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
-    minutes = parser.parse_args().minutes
+    parser.add_argument(
+        "--warm-up", type=float, default=10, help="minutes before: caches fill, the heap takes its shape"
+    )
+    given = parser.parse_args()
     print(describe())
     with tempfile.TemporaryDirectory() as folder:
         store, bundles, questions = two_versions(Path(folder))
         with server(store.root, workers=2) as (address, pid):
-            asyncio.run(soak(address, pid, store, bundles, questions, minutes))
+            asyncio.run(soak(address, pid, store, bundles, questions, given.warm_up, given.minutes))
 
 
 if __name__ == "__main__":
