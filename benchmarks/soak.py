@@ -141,6 +141,8 @@ def main() -> None:
         "--warm-up", type=float, default=10, help="minutes before: caches fill, the heap takes its shape"
     )
     given = parser.parse_args()
+    if given.minutes < 4:
+        parser.error(f"--minutes is {given.minutes:g}, expected at least 4: a slope takes some")
     print(describe())
     with tempfile.TemporaryDirectory() as folder:
         store, bundles, questions = two_versions(Path(folder))
