@@ -90,5 +90,5 @@ class TestDocuments:
 
     def test_the_images_users_file_is_as_the_dockerfile_says(self):
         text = (ROOT / "Dockerfile").read_text()
-        assert "USER macrid" in text
+        assert "USER 10001:10001" in text
         assert "[train]" not in text
