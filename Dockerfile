@@ -10,7 +10,7 @@ FROM python:3.12-slim-bookworm
 LABEL org.opencontainers.image.title="macrid" \
       org.opencontainers.image.description="Recommendations that the person who receives them can see into and steer" \
       org.opencontainers.image.licenses="MIT"
-RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin macrid
+RUN groupadd --gid 10001 macrid && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin macrid
 COPY --from=build /opt/macrid /opt/macrid
 ENV PATH=/opt/macrid/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
