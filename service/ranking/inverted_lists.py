@@ -90,9 +90,8 @@ class InvertedListsRanker:
         lists: Lists | None = None
         for depth in STAGES:
             if lists is None or depth > lists.depth:
-                reach = (
-                    MEASURED_DEPTH if depth < n <= MEASURED_DEPTH else depth
-                )  # one search for all stages up to there
+                # One search serves both stages up to `MEASURED_DEPTH`.
+                reach = MEASURED_DEPTH if depth < n <= MEASURED_DEPTH else depth
                 lists = self._lists(question, reach, excluded, allowed, share)
             found = self._best_of(lists, question, depth, len(excluded))
             parts.append(leave_out(found, known) if parts else found)
@@ -126,7 +125,8 @@ class InvertedListsRanker:
     ) -> Lists:
         """Search the cells that promise most, for all stages down to a depth."""
         questions = questions_of(question.queries, self._index.d)  # (K', d')
-        cells, concepts = self._cells(questions, question.audible_weights, depth, len(excluded), share)
+        pairs = int(np.ceil(self._probes * pairs_for(depth, len(excluded)) / share))
+        cells, concepts = self._cells(questions, question.audible_weights, pairs)
         questions = np.ascontiguousarray(questions[concepts])
         shape = len(questions), list_length(depth, len(excluded))
         values, found = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int64)
@@ -143,10 +143,10 @@ class InvertedListsRanker:
         return Lists(depth, values, found)
 
     def _cells(
-        self, questions: Float32Array, log_weights: Float64Array | None, depth: int, excluded: int, share: float
+        self, questions: Float32Array, log_weights: Float64Array | None, pairs: int
     ) -> tuple[Int64Array, Int64Array]:
         """Choose the best pairs, as FAISS wants them: (Q, p) cells, −1 filling up, and the (Q,) concepts that look into any."""
-        cells, rows = self._best_pairs(questions, log_weights, depth, excluded, share)
+        cells, rows = self._best_pairs(questions, log_weights, pairs)
         counts = np.bincount(rows, minlength=len(questions))
         concepts = np.flatnonzero(counts)
         chosen = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
@@ -154,18 +154,14 @@ class InvertedListsRanker:
         return chosen, concepts
 
     def _best_pairs(
-        self, questions: Float32Array, log_weights: Float64Array | None, depth: int, excluded: int, share: float
+        self, questions: Float32Array, log_weights: Float64Array | None, pairs: int
     ) -> tuple[Int64Array, Int64Array]:
-        """Choose the best pairs, as many as a depth takes: (P,) cells, and the (P,) questions they are for, ascending.
-
-        Stages up to `MEASURED_DEPTH` look into the same ones. Items that are left out take places as if they were asked for.
-        """
+        """Choose the best pairs: (P,) cells, and the (P,) questions they are for, ascending."""
         promised = np.ascontiguousarray(product(self._means, np.ascontiguousarray(questions.T)).T)  # (K', cells)
         if log_weights is not None:
             promised += (self._items.temperature * log_weights)[:, None].astype(np.float32)
-        wanted = int(np.ceil(self._probes * pairs_for(depth, excluded) / share))
         values = promised.ravel()
-        least = np.partition(values, -wanted)[-wanted] if wanted < len(values) else -np.inf
+        least = np.partition(values, -pairs)[-pairs] if pairs < len(values) else -np.inf
         rows, cells = np.divmod(np.flatnonzero(values >= least), promised.shape[1])
         return cells, rows
 
@@ -176,7 +172,10 @@ def list_length(depth: int, excluded: int) -> int:
 
 
 def pairs_for(depth: int, excluded: int) -> float:
-    """Return how many pairs a stage looks into, as a multiple of those that the bundle states."""
+    """Return how many pairs a stage looks into, as a multiple of those that the bundle states.
+
+    Stages up to `MEASURED_DEPTH` look into the same ones. Items that are left out take places as if they were asked for.
+    """
     deepest = depth if depth > MEASURED_DEPTH else STAGES[0]
     return max(1.0, float(np.sqrt((deepest + excluded) / MEASURED_DEPTH)))
 

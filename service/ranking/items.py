@@ -98,7 +98,7 @@ class Items:
         self, candidates: Int64Array, approximate: Float32Array, question: Question, n: int, *, certified: bool
     ) -> Ranking:
         """Return the n best of items (L,) whose approximate scores (L,) are known; −inf leaves an item out."""
-        near = candidates[np.flatnonzero(within_reach_of_the_best(approximate, n, question.error))]
+        near = candidates[within_reach_of_the_best(approximate, n, question.error)]
         return self._rank_near(near, question, n, certified=certified)
 
     def _rank_near(self, near: Int64Array, question: Question, n: int, *, certified: bool) -> Ranking:
