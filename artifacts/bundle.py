@@ -92,12 +92,11 @@ class Bundle:
             check_sizes(folder / schema.CONCEPTS_FILE, concepts, arrays["concept_weights"])
         if manifest.format_version < schema.ARRAYS["log_partition"].since:
             arrays |= derive(arrays, manifest.temperature)
-        catalogue = _open_catalogue(folder / schema.CATALOGUE_FILE, manifest.items, concepts if verify else None)
         return Bundle(
             folder=folder,
             manifest=manifest,
             concepts=concepts,
-            catalogue=catalogue,
+            catalogue=_open_catalogue(folder / schema.CATALOGUE_FILE, manifest.items, concepts if verify else None),
             index_path=folder / schema.INDEX_FILE if schema.INDEX_FILE in manifest.files else None,
             lease=None,
             **arrays,

@@ -117,9 +117,8 @@ async def soak(
 def report(samples: np.ndarray, tally: Tally, rest: Tally, swaps: int) -> None:
     """Print the slope of the memory with its standard error, and the range of open files."""
     minutes, megabytes, files = samples[:, 0] // 60, samples[:, 1], samples[:, 2]
-    each = np.unique(
-        minutes
-    )  # neighbouring samples are alike, so it is the means of minutes that are taken for independent
+    # Neighbouring samples are alike, so it is the means of minutes that are taken for independent.
+    each = np.unique(minutes)
     means = np.array([megabytes[minutes == minute].mean() for minute in each])
     (slope, _), covariance = np.polyfit(each, means, 1, cov=True)
     print(

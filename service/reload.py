@@ -206,6 +206,4 @@ def warm_up(recommender: Recommender, sample: Sequence[RecommendRequest] = ()) -
         began = time.monotonic()
         with contextlib.suppress(ServiceError):
             recommender.recommend(request)
-        time.sleep(
-            time.monotonic() - began
-        )  # half of the interpreter's time is for those who are waiting for an answer
+        time.sleep(time.monotonic() - began)  # half of the interpreter's time is for those who wait for an answer
