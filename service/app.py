@@ -8,13 +8,13 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from macrid import __version__
 from macrid.artifacts.store import Store
 from macrid.service.access import Access
 from macrid.service.addresses import RawPath
 from macrid.service.admission import Admission
+from macrid.service.compression import Compression
 from macrid.service.conditional import install_not_modified
 from macrid.service.connections import TURNSTILE
 from macrid.service.documentation import document
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Middleware(SecurityHeaders),
             *cross_origin(settings),
             Middleware(HeadAsGet),
-            Middleware(GZipMiddleware, minimum_size=COMPRESS_FROM_BYTES, compresslevel=COMPRESSION_LEVEL),
+            Middleware(Compression, minimum_size=COMPRESS_FROM_BYTES, compresslevel=COMPRESSION_LEVEL),
             Middleware(UnforeseenErrors),
             Middleware(RawPath),
             Middleware(
@@ -86,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.tracing = install_tracing(app)
     install_error_handlers(app)
     install_not_modified(app)
+    app.include_router(recommend.direct)
     for room in (recommend, walks, controls, items, concepts, map, operations, admin):
         app.include_router(room.router)
     mount_page(app)

@@ -1,7 +1,8 @@
 """What every answer gets, whatever its route: security headers, and HEAD wherever there is GET."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from macrid.service.headers import add_unless_there, as_pairs
 
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' https: data: blob:; object-src 'none'; "
@@ -21,6 +22,8 @@ HEADERS = {
     # A route that says nothing of caching answers about a user, about an error, or about now.
     "Cache-Control": "no-store",
 }
+ON_PAGES = as_pairs({"Content-Security-Policy": PAGE_POLICY, **HEADERS})
+ON_DATA = as_pairs({"Content-Security-Policy": DATA_POLICY, **HEADERS})
 
 
 class SecurityHeaders:
@@ -38,10 +41,7 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                add_unless_there(message, ON_PAGES if is_page else ON_DATA)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

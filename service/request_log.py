@@ -9,12 +9,13 @@ import time
 from dataclasses import dataclass
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from macrid.service.headers import add, header_of
 from macrid.service.metrics import Metrics
 
-REQUEST_ID = "X-Request-ID"
+REQUEST_ID = b"x-request-id"
 SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 SEEN = "macrid.seen"
 NO_ROUTE = "(none)"
@@ -46,20 +47,21 @@ class RequestLog:
             return
         seen, began, status = Seen(), time.perf_counter(), 499  # no answer: the client went away first
         scope[SEEN] = seen
-        request_id = request_id_for(Headers(scope=scope).get(REQUEST_ID))
+        request_id = request_id_for(header_of(scope, REQUEST_ID))
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                add(message, [(REQUEST_ID, request_id.encode())])
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_with_id)
-            finally:
-                self._note(seen, scope["method"], status, time.perf_counter() - began)
+        bound = bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            self._note(seen, scope["method"], status, time.perf_counter() - began)
+            reset_contextvars(**bound)
 
     def _note(self, seen: Seen, method: str, status: int, seconds: float) -> None:
         self._metrics.answered(seen.route, method, status, seconds)

@@ -12,8 +12,9 @@ import structlog
 
 from macrid.service.admission import Admission, busy
 from macrid.service.errors import BusyError
+from macrid.service.headers import Pair
 from macrid.service.metrics import Metrics
-from macrid.service.middleware import DATA_POLICY, HEADERS
+from macrid.service.middleware import ON_DATA
 from macrid.service.problems import answer_service_error
 from macrid.service.request_log import REQUEST_ID, request_id_for
 
@@ -26,9 +27,6 @@ PLAIN_HEAD = re.compile(
     rb"(GET|POST) (/[!-\"$->@-~]*)(?:\?[!-\"$-~]*)? HTTP/1\.1\r\n((?:[!-9;-~]+:[\t -~\x80-\xff]*\r\n)+)\r\n"
 )
 NOT_PLAIN = frozenset({b"expect", b"upgrade", b"transfer-encoding"})
-ID_HEADER = REQUEST_ID.lower().encode()
-
-RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Turnstile:
@@ -66,7 +64,7 @@ class Turnstile:
             asyncio.get_running_loop().call_soon(self._all_arrived)
         self._on_their_way += 1
 
-    def refusal(self, arrived: bytes, common_headers: RawHeaders) -> bytes | None:
+    def refusal(self, arrived: bytes, common_headers: list[Pair]) -> bytes | None:
         """Return the whole answer to what has arrived between two requests, and count it; None to let it through.
 
         Args:
@@ -88,7 +86,7 @@ class Turnstile:
         self._metrics.refused_at_the_door(found[1].decode())
         self._note()
         common = b"".join([b"%b: %b\r\n" % pair for pair in common_headers])
-        request_id = request_id_for(sent.get(ID_HEADER, b"").decode("latin-1")).encode()
+        request_id = request_id_for(sent.get(REQUEST_ID, b"").decode("latin-1")).encode()
         return b"%b%bx-request-id: %b\r\n\r\n%b" % (self._head, common, request_id, self._body)
 
     def _all_arrived(self) -> None:
@@ -113,7 +111,6 @@ def is_open(path: bytes) -> bool:
 def answer_to_whom_there_is_no_room_for(admission: Admission) -> tuple[bytes, bytes]:
     """Write what the app answers then: the head, to be gone on with, and the body."""
     response = answer_service_error(busy(admission.full_message))
-    security = {"Content-Security-Policy": DATA_POLICY, **HEADERS}
-    headers = [*response.raw_headers, *((name.lower().encode(), value.encode()) for name, value in security.items())]
-    lines = [b"HTTP/1.1 503 Service Unavailable", *(b"%b: %b" % pair for pair in headers), b""]
+    headers = (b"%b: %b" % pair for pair in (*response.raw_headers, *ON_DATA))
+    lines = [b"HTTP/1.1 503 Service Unavailable", *headers, b""]
     return b"\r\n".join(lines), bytes(response.body)

@@ -36,6 +36,7 @@ class TestCanonicalPath:
             (b"/items/a?q=/x", "/items/a"),
             (b"/items/\xff", "/items/%FF"),
             (b"/", "/"),
+            (b"/items/A.b_c~d-9//walk/", "/items/A.b_c~d-9//walk/"),
         ],
     )
     def test_equal_ids_make_equal_paths_and_slashes_stay_what_they_are(self, raw, canonical):

@@ -1,11 +1,15 @@
 """How much is computed at once, who waits, who is told to come back; and that health checks do not notice."""
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from macrid.service.admission import Admission
+from macrid.service.errors import BusyError
+from macrid.service.metrics import Metrics
 from macrid.service.recommender import Recommender
 from tests.service.conftest import serving
 
@@ -94,3 +98,108 @@ class TestABusyServer:
                 assert client.post("/recommend", json=BODY).status_code == 500
             assert client.post("/recommend", json={"history": 5}).status_code == 422
             assert client.post("/recommend", json=BODY).status_code == 200
+
+
+def admission(threads=1, max_waiting=0, time_limit=10.0):
+    return Admission(threads, max_waiting, time_limit, Metrics())
+
+
+def counted(admission, name):
+    lines = admission._metrics.exposition().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+
+async def turn():
+    """Let everybody go as far as they can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class TestAPlace:
+    """What runs on the event loop itself, whether or not it waits for anything."""
+
+    def test_who_never_waits_is_answered_at_once_and_gives_the_place_back(self):
+        async def ask():
+            doors = admission()
+            seen = []
+
+            async def work(place):
+                seen.append((doors.room, counted(doors, "macrid_running_requests")))
+                return "answer"
+
+            answering = doors.at_a_place(work)
+            with pytest.raises(StopIteration) as answered:  # it came to its end without a turn of the loop
+                answering.send(None)
+            assert answered.value.value == "answer"
+            assert seen == [(0, 1.0)]
+            assert (doors.room, counted(doors, "macrid_running_requests")) == (1, 0.0)
+
+        asyncio.run(ask())
+
+    def test_the_bounds_hold_for_those_who_wait_on_the_loop(self):
+        async def ask():
+            doors, gates, running = admission(threads=2, max_waiting=1), [], []
+
+            async def work(place):
+                running.append(1)
+                gates.append(asyncio.get_running_loop().create_future())
+                return await gates[-1]
+
+            inside = [asyncio.create_task(doors.at_a_place(work)) for _ in range(3)]
+            await turn()
+            assert (len(running), doors.room) == (2, 0)
+            assert counted(doors, "macrid_waiting_requests") == 1
+            with pytest.raises(BusyError, match="1 requests are waiting already"):
+                await doors.at_a_place(work)
+            gates[0].set_result("first")
+            await turn()
+            assert (len(running), doors.room) == (3, 1)
+            gates[1].set_exception(KeyError("second"))
+            inside[2].cancel()
+            await turn()
+            assert doors.room == 3
+            assert await inside[0] == "first"
+            with pytest.raises(KeyError):
+                await inside[1]
+            assert counted(doors, "macrid_running_requests") == counted(doors, "macrid_waiting_requests") == 0
+            assert counted(doors, "macrid_waiting_seconds_count") == 3
+
+        asyncio.run(ask())
+
+    def test_who_goes_away_while_waiting_leaves_the_line(self):
+        async def ask():
+            doors, gate = admission(max_waiting=1), asyncio.Event()
+
+            async def work(place):
+                await gate.wait()
+
+            inside, waiting = (asyncio.create_task(doors.at_a_place(work)) for _ in range(2))
+            await turn()
+            waiting.cancel()
+            await turn()
+            assert (doors.room, counted(doors, "macrid_waiting_requests")) == (1, 0.0)
+            gate.set()
+            await inside
+            assert doors.room == 2
+
+        asyncio.run(ask())
+
+    @pytest.mark.parametrize("ends", ["well", "badly", "cancelled"])
+    def test_what_takes_too_long_is_refused_and_keeps_the_place_until_it_ends(self, ends):
+        async def ask():
+            doors, gate = admission(time_limit=0.02), asyncio.get_running_loop().create_future()
+
+            async def long():
+                return await gate
+
+            with pytest.raises(BusyError, match=r"longer than the 0.02 s"):
+                await doors.at_a_place(lambda place: place.in_time(long()))
+            assert doors.room == 0
+            assert counted(doors, 'macrid_rejected_requests_total{reason="time_limit"}') == 1
+            {"well": lambda: gate.set_result(1), "badly": lambda: gate.set_exception(KeyError("late")),
+             "cancelled": gate.cancel}[ends]()  # fmt: skip
+            await turn()
+            assert doors.room == 1
+            assert counted(doors, "macrid_running_requests") == 0
+
+        asyncio.run(ask())
