@@ -2,8 +2,8 @@
 
 The vectors are [h_i, −τ·A_i] (DESIGN.md, "Maths that shapes the code"). A small catalogue needs none: scoring every item is
 fastest and exact. A larger one gets inverted lists: cells of items whose embeddings lie together, each represented by its mean
-vector, and 8-bit codes; `docs/decisions/0005-inverted-lists.md` has the alternatives in numbers. The search here is that of
-the server's `ranking/inverted_lists.py`, which this package must not import; a test holds the two together.
+vector, and 8-bit codes on one scale; `docs/decisions/0005-inverted-lists.md` has the alternatives in numbers. The search here is
+that of the server's `ranking/inverted_lists.py`, which this package must not import; a test holds the two together.
 """
 
 from collections.abc import Mapping
@@ -114,7 +114,7 @@ def build(items: Float32Array, log_partition: npt.NDArray[np.float64], temperatu
     quantizer: Any = faiss.IndexFlatIP(width)
     quantizer.add(np.zeros((cells, width), dtype=np.float32))  # replaced when the cells' means are known
     index: Any = faiss.IndexIVFScalarQuantizer(
-        quantizer, width, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, False
+        quantizer, width, cells, faiss.ScalarQuantizer.QT_8bit_uniform, faiss.METRIC_INNER_PRODUCT, False
     )
     quantizer.this.disown()
     index.own_fields, index.quantizer_trains_alone = True, 2  # the cells are given

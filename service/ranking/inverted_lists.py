@@ -21,7 +21,6 @@ from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.index import NO_ITEM, eligible, questions_of
 from macrid.service.ranking.items import Items, Question
 from macrid.service.ranking.protocol import Ranking
-from macrid.service.ranking.scores import product
 
 # Items that each stage returns. After the last one every item is scored.
 STAGES = (32, 128, 1024, 8192)
@@ -33,6 +32,10 @@ LIST_LENGTH, CANDIDATES = 1.5, 2
 FEW = 50_000
 # Behind excluded items values lie closer together, so lists are longer by half as many, up to here.
 MOST_LONGER = 1024
+# Cells are compared so many at a time: that takes two thirds of the time of one product with all of them, or less.
+CELLS_AT_ONCE = 256
+# The mean value of what fills up the last cells: less than any item's.
+PROMISES_NOTHING = -1e9
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class InvertedListsRanker:
         lists: Any = faiss.downcast_index(index)
         self._index = lists
         self._probes = probes
-        self._means: Float32Array = lists.quantizer.reconstruct_n(0, lists.nlist)  # (cells, d')
+        self._means = in_blocks(lists.quantizer.reconstruct_n(0, lists.nlist), constant=items.rows.shape[1])
         self._every_item = ExactRanker(items)
 
     def rank(
@@ -157,13 +160,29 @@ class InvertedListsRanker:
         self, questions: Float32Array, log_weights: Float64Array | None, pairs: int
     ) -> tuple[Int64Array, Int64Array]:
         """Choose the best pairs: (P,) cells, and the (P,) questions they are for, ascending."""
-        promised = np.ascontiguousarray(product(self._means, np.ascontiguousarray(questions.T)).T)  # (K', cells)
+        promised: Float32Array = np.matmul(questions, self._means)  # (B, K', b)
         if log_weights is not None:
             promised += (self._items.temperature * log_weights)[:, None].astype(np.float32)
         values = promised.ravel()
         least = np.partition(values, -pairs)[-pairs] if pairs < len(values) else -np.inf
-        rows, cells = np.divmod(np.flatnonzero(values >= least), promised.shape[1])
-        return cells, rows
+        blocks, rows, places = np.nonzero(promised >= least)
+        cells = blocks * CELLS_AT_ONCE + places
+        order = np.argsort(rows, kind="stable")
+        order = order[cells[order] < self._index.nlist]
+        return cells[order], rows[order]
+
+
+def in_blocks(means: Float32Array, constant: int) -> Float32Array:
+    """Return the means of cells in blocks of so many, as columns: (cells, d') → (B, d', b).
+
+    The last block is filled up with cells that promise nothing, by the number that every question multiplies by one.
+    """
+    cells, width = means.shape
+    blocks = -(-cells // CELLS_AT_ONCE)
+    filled = np.zeros((blocks * CELLS_AT_ONCE, width), dtype=np.float32)
+    filled[:cells] = means
+    filled[cells:, constant] = PROMISES_NOTHING
+    return np.ascontiguousarray(filled.reshape(blocks, CELLS_AT_ONCE, width).transpose(0, 2, 1))
 
 
 def list_length(depth: int, excluded: int) -> int:
