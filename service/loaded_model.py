@@ -25,8 +25,8 @@ from macrid.service.ranking.inverted_lists import InvertedListsRanker
 from macrid.service.ranking.items import Items
 from macrid.service.ranking.protocol import Ranker
 
-# Up to so many items their ids and metadata are kept in memory once they were asked for: about a kilobyte each. Beyond,
-# every request asks the catalogue, which costs a tenth of a millisecond, and workers stay small.
+# Up to so many items their ids and metadata are kept in memory: half a kilobyte each. Beyond, every request asks the
+# catalogue, which costs a tenth of a millisecond, and workers stay small.
 KEPT_ITEMS = 50_000
 
 RankerChoice = Literal["auto", "exact", "by_concept"]
@@ -82,13 +82,8 @@ class LoadedModel:
 
     def items(self, indices: Sequence[int]) -> list[CatalogueItem]:
         """Return the items of these rows, in this order."""
-        if self.shape[0] > KEPT_ITEMS:
-            return self.bundle.catalogue.items(indices)
         kept = self._kept_items
-        missing = [index for index in indices if index not in kept]
-        if missing:
-            kept.update(zip(missing, self.bundle.catalogue.items(missing), strict=True))
-        return [kept[index] for index in indices]
+        return self.bundle.catalogue.items(indices) if kept is None else [kept[index] for index in indices]
 
     @property
     def version(self) -> str:
@@ -130,15 +125,17 @@ class LoadedModel:
     @cached_property
     def _rows_of_ids(self) -> dict[str, int] | None:
         """The row of every id, in a small catalogue."""
-        items = self.shape[0]
-        if items > KEPT_ITEMS:
-            return None
-        return {item_id: row for row, item_id in enumerate(self.bundle.catalogue.item_ids(range(items)))}
+        return None if self._kept_items is None else {item.item_id: item.index for item in self._kept_items}
 
     @cached_property
-    def _kept_items(self) -> dict[int, CatalogueItem]:
-        """Filled as items are asked for."""
-        return {}
+    def _kept_items(self) -> list[CatalogueItem] | None:
+        """Every item of a small catalogue, read at once: before a version serves, for warming up asks for some.
+
+        Kept as they are asked for, they would lie scattered among what requests leave behind, and the memory of a version
+        that has gone could not be given back.
+        """
+        items = self.shape[0]
+        return None if items > KEPT_ITEMS else self.bundle.catalogue.items(range(items))
 
     @cached_property
     def _members(self) -> list[Int64Array]:

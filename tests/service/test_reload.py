@@ -9,8 +9,11 @@ import pytest
 import structlog.testing
 
 from macrid.artifacts.bundle import Bundle
+from macrid.artifacts.catalogue import Catalogue
 from macrid.artifacts.store import Store
+from macrid.service import loaded_model
 from macrid.service.errors import NotReadyError
+from macrid.service.loaded_model import LoadedModel
 from macrid.service.recommender import Limits, Recommender
 from macrid.service.reload import Reloader
 from macrid.service.schemas import RecommendRequest
@@ -96,6 +99,30 @@ class TestLook:
         assert held() is None
         assert first in closed
         assert reloader.current().version == second
+
+    def test_a_small_catalogue_has_been_read_when_its_version_serves(self, store, reloader, bundles, monkeypatch):
+        store.publish(bundles[0])
+        reloader.look()
+        serving = reloader.current()
+        expected = serving.recommend(RecommendRequest(history=["item-3", "item-4"], n=10))
+
+        def asked(*_):
+            raise AssertionError("the catalogue was asked for items")
+
+        monkeypatch.setattr(Catalogue, "items", asked)
+        monkeypatch.setattr(Catalogue, "indices", asked)
+        assert serving.recommend(RecommendRequest(history=["item-5"], n=40)).items
+        assert serving.recommend(RecommendRequest(history=["item-3", "item-4"], n=10)) == expected
+
+    def test_a_large_catalogue_is_asked_and_the_answers_are_the_same(self, store, reloader, bundles, monkeypatch):
+        store.publish(bundles[0])
+        reloader.look()
+        request = RecommendRequest(history=["item-3", "item-4"], n=10)
+        expected = reloader.current().recommend(request)
+        monkeypatch.setattr(loaded_model, "KEPT_ITEMS", 10)
+        asking = Recommender(LoadedModel.prepare(store.open_current()), Limits())
+        assert asking.recommend(request) == expected
+        assert asking.model._kept_items is None
 
 
 class TestRefusal:
