@@ -59,7 +59,12 @@ class Admission:
         began = time.monotonic()
         if self.room <= 0:
             raise self._refusal("line_full", self.full_message)
-        await self._await_turn()
+        self._inside += 1
+        try:
+            await (self._wait_in_line() if self._places.locked() else self._places.acquire())
+        except BaseException:
+            self._inside -= 1
+            raise
         self._metrics.waited.observe(time.monotonic() - began)
         self._metrics.running.inc()
         place = Place(self, began + self.time_limit)
@@ -78,18 +83,7 @@ class Admission:
         """Count that the time was up before the work was done, and return the error that says so."""
         return self._refusal("time_limit", f"the answer took longer than the {self.time_limit:g} s allowed")
 
-    async def _await_turn(self) -> None:
-        self._inside += 1
-        try:
-            if self._places.locked():
-                await self._wait()
-            else:
-                await self._places.acquire()  # at once
-        except BaseException:
-            self._inside -= 1
-            raise
-
-    async def _wait(self) -> None:
+    async def _wait_in_line(self) -> None:
         self._metrics.waiting.inc()
         try:
             async with asyncio.timeout(self.time_limit):
@@ -159,8 +153,13 @@ class AdmittedRoute(APIRoute):
 
 async def admitted(request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
     """Run a handler when its turn comes."""
+    return await admission_of(request).run(lambda: handle(request))
+
+
+def admission_of(request: Request) -> Admission:
+    """Return the app's admission."""
     admission: Admission = request.app.state.admission
-    return await admission.run(lambda: handle(request))
+    return admission
 
 
 async def in_time(seconds: float, work: Awaitable[None]) -> bool:

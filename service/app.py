@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # both viewers load scripts from elsewhere, which the security policy forbids
         redoc_url=None,
         openapi_url="/openapi.json" if settings.documentation else None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # its own, which names paths; see `tracing.py`
     )
     app.state.settings = settings
     app.state.metrics = metrics
@@ -86,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.tracing = install_tracing(app)
     install_error_handlers(app)
     install_not_modified(app)
-    app.include_router(recommend.direct)
+    app.router.routes.extend(recommend.direct.routes)  # as they are: FastAPI looks twice for what it includes
     for room in (recommend, walks, controls, items, concepts, map, operations, admin):
         app.include_router(room.router)
     mount_page(app)

@@ -4,15 +4,17 @@ import json
 import math
 import re
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn, TypeVar, get_type_hints
+from functools import cached_property
+from typing import Any, NoReturn, TypeVar, cast, get_type_hints
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
-from macrid.service.admission import Admission, Place, admitted, in_time
+from macrid.service.admission import Place, admission_of, admitted, in_time
 from macrid.service.errors import InvalidError, MediaTypeError, SlowBodyError, TooLargeError
 from macrid.service.headers import header_of
 
@@ -44,22 +46,24 @@ class DirectRoute(APIRoute):
     it has its place wait for (`place_of`).
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler itself, behind what reads and checks its body."""
-        handle, (model, *_) = self.endpoint, get_type_hints(self.endpoint).values()
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; what goes wrong is answered by the app's error handlers."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        body = await read(Request(scope, receive))
+        response = await admission_of(body).at_a_place(lambda place: self._call(place, body))
+        await response(scope, receive, send)
 
-        async def read_then_call(request: Request) -> Response:
-            body = await read(request)
+    async def _call(self, place: Place, body: "JsonBody") -> Response:
+        body.scope[PLACE] = place
+        response: Response = await self.endpoint(body.checked(self._model), body)
+        return response
 
-            async def call(place: Place) -> Response:
-                body.scope[PLACE] = place
-                answer: Response = await handle(body.checked(model), body)
-                return answer
-
-            admission: Admission = body.app.state.admission
-            return await admission.at_a_place(call)
-
-        return read_then_call
+    @cached_property
+    def _model(self) -> type[BaseModel]:
+        model, *_ = get_type_hints(self.endpoint).values()
+        return cast(type[BaseModel], model)
 
 
 def place_of(request: Request) -> Place:

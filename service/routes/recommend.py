@@ -23,6 +23,7 @@ router = APIRouter(tags=["Users"], route_class=JsonRoute)
 
 @direct.post(
     "/recommend",
+    operation_id="recommend",
     summary="Recommend items to a user",
     response_model=Recommendations,
     responses=problems(409, 413, 415, 422, 503),
