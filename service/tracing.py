@@ -1,6 +1,7 @@
 """OpenTelemetry traces, where they are wanted: `pip install 'macrid[tracing]'` and MACRID_TRACING=true.
 
 Where spans go to, and how they are sampled, the standard OTEL_* variables say. A span names the route; its query is taken out.
+FastAPI's own telemetry, whose spans hold paths, is off: see `app.py`.
 """
 
 from typing import Any
