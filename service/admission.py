@@ -74,10 +74,19 @@ class Admission:
             place.leave()
 
     def left(self) -> None:
-        """Take note that a place is free."""
+        """Take note that somebody is no longer inside, and let the next one compute."""
         self._inside -= 1
         self._metrics.running.dec()
         self._places.release()
+
+    def left_the_loop(self) -> None:
+        """Take note that somebody is no longer inside, and let the next one compute when the loop turns.
+
+        Not at once: all who are there would be computed in one turn, and health checks and refusals wait for them together.
+        """
+        self._inside -= 1
+        self._metrics.running.dec()
+        asyncio.get_running_loop().call_soon(self._places.release)
 
     def too_late(self) -> BusyError:
         """Count that the time was up before the work was done, and return the error that says so."""
@@ -126,8 +135,10 @@ class Place:
         return task.result()
 
     def leave(self) -> None:
-        """Give the place back, at once or when what has begun here ends."""
-        if self._begun is None or self._begun.done():
+        """Give the place back, now or when what has begun here ends."""
+        if self._begun is None:
+            self._admission.left_the_loop()
+        elif self._begun.done():
             self._admission.left()
         else:
             self._begun.add_done_callback(self._ended)

@@ -136,6 +136,22 @@ class TestAPlace:
 
         asyncio.run(ask())
 
+    def test_a_turn_of_the_loop_is_as_long_as_there_are_places(self):
+        async def ask():
+            doors, done, at_turns = admission(threads=2, max_waiting=3), [], []
+
+            async def work(place):
+                done.append(1)
+
+            asking = [asyncio.create_task(doors.at_a_place(work)) for _ in range(5)]
+            while len(done) < 5:
+                await asyncio.sleep(0)
+                at_turns.append(len(done))
+            assert max(later - earlier for earlier, later in zip([0, *at_turns], at_turns, strict=False)) == 2
+            await asyncio.gather(*asking)
+
+        asyncio.run(ask())
+
     def test_the_bounds_hold_for_those_who_wait_on_the_loop(self):
         async def ask():
             doors, gates, running = admission(threads=2, max_waiting=1), [], []
@@ -180,6 +196,7 @@ class TestAPlace:
             assert (doors.room, counted(doors, "macrid_waiting_requests")) == (1, 0.0)
             gate.set()
             await inside
+            await turn()
             assert doors.room == 2
 
         asyncio.run(ask())
