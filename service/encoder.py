@@ -4,6 +4,7 @@ Stands between the bundle and the rankers (`recommender → encoder → ranking`
 tables are touched, never all M. Must not import torch: the network was trained elsewhere, this is its arithmetic.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,22 +44,38 @@ class Encoder:
         Args:
             history: (n,) item indices, n ≥ 1. A history is a set: repeats and order change nothing.
         """
-        rows = np.unique(history)  # sorted, so that the same set gives the same bits
-        weights = self.concept_weights[rows].astype(np.float64)  # (n, K); squares of tiny float32 weights underflow
-        lengths = np.sqrt(np.square(weights).sum(axis=0))  # (K,)
-        shares = (weights / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)  # (n, K)
-        inputs = shares.T @ self.context_embeddings[rows]  # (K, d)
-        return Encoding(self.components_of(inputs), weights.sum(axis=0).astype(np.float32))
+        return self.encode_each([np.unique(history)])[0]  # sorted, so that the same set gives the same bits
+
+    def encode_each(self, histories: Sequence[Int64Array]) -> list[Encoding]:
+        """Encode histories together: to the last bit what `encode` makes of each, in less time.
+
+        Args:
+            histories: U of them, item indices, each (n,), n ≥ 1, sorted and without repeats.
+        """
+        sizes = np.array([len(history) for history in histories])
+        rows, starts = np.concatenate(histories), np.cumsum(sizes) - sizes
+        weights = self.concept_weights[rows].astype(np.float64)  # (Σ n, K); squares of tiny float32 weights underflow
+        lengths = np.sqrt(np.add.reduceat(np.square(weights), starts))  # (U, K)
+        lengths = np.repeat(np.maximum(lengths, np.finfo(np.float64).tiny), sizes, axis=0)
+        shares, contexts = (weights / lengths).astype(np.float32), self.context_embeddings[rows]
+        parts = [slice(start, start + size) for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
+        inputs = np.stack([shares[part].T @ contexts[part] for part in parts])  # (U, K, d)
+        confidences = np.add.reduceat(weights, starts).astype(np.float32)
+        return [Encoding(*one) for one in zip(self._components_of(inputs), confidences, strict=True)]
 
     def components_of(self, inputs: Float32Array) -> Float32Array:
         """Run the network behind the sums over a history: inputs (…, d) → components (…, d), unit vectors."""
-        rows: Float32Array = inputs.reshape(-1, inputs.shape[-1]) + self.input_bias
+        return self._components_of(inputs.reshape(-1, inputs.shape[-1])).reshape(inputs.shape)
+
+    def _components_of(self, inputs: Float32Array) -> Float32Array:
+        """The same, with a product for each of the last matrices, which BLAS rounds alike however many there are."""
+        rows: Float32Array = inputs + self.input_bias
         np.tanh(rows, out=rows)  # in place: `explain.py` sends hundreds of rows, and fresh memory costs more than tanh
         means: Float32Array = rows @ self.mean_weight
         means += self.mean_bias
-        lengths = np.sqrt(np.einsum("nd,nd->n", means, means))  # without the squares of a norm, and in one pass
-        means /= np.maximum(lengths, np.float32(SHORTEST))[:, None]
-        return means.reshape(inputs.shape)
+        lengths = np.sqrt(np.einsum("...d,...d->...", means, means))  # without the squares of a norm, and in one pass
+        means /= np.maximum(lengths, np.float32(SHORTEST))[..., None]
+        return means
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:

@@ -8,6 +8,7 @@ A concept weight ω_k adds log ω_k to all shares of its concept: the order with
 muted concept has no share in any score, so it is not searched.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal
@@ -58,6 +59,10 @@ class ByConceptRanker:
                 return found
             return self._rank_reaching(float(found.scores[-1]), question, n, excluded, allowed)
         return self._every_item.rank(components, n, excluded, weights, allowed)
+
+    def rank_each(self, components: Float32Array, n: int, excluded: Sequence[Int64Array]) -> list[Ranking]:
+        """Rank for each of some users, one after the other. See `Ranker.rank_each`."""
+        return [self.rank(own, n, out) for own, out in zip(components, excluded, strict=True)]
 
     def _rank_lists(
         self, question: Question, n: int, excluded: Int64Array, width: int, allowed: BoolArray | None = None

@@ -10,6 +10,7 @@ manifest. The answer for n items begins with the answer for fewer, as pages need
 an earlier stage returned stays where it is.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Ar
 from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.index import NO_ITEM, eligible, questions_of
 from macrid.service.ranking.items import Items, Question
+from macrid.service.ranking.many import rescored
 from macrid.service.ranking.protocol import Ranking
 
 # Items that each stage returns. After the last one every item is scored.
@@ -32,6 +34,8 @@ LIST_LENGTH, CANDIDATES = 1.5, 2
 FEW = 50_000
 # Behind excluded items values lie closer together, so lists are longer by half as many, up to here.
 MOST_LONGER = 1024
+# Users whose first stage is taken together: 10 MB of candidates at d = 100, in float64.
+USERS_AT_ONCE = 64
 # Cells are compared so many at a time: that takes two thirds of the time of one product with all of them, or less.
 CELLS_AT_ONCE = 256
 # The mean value of what fills up the last cells: less than any item's.
@@ -83,6 +87,55 @@ class InvertedListsRanker:
         allowed: BoolArray | None = None,
     ) -> Ranking:
         """Return items that are allowed and not excluded, nearly always the best. See `Ranker.rank`."""
+        if weights is None and allowed is None and n <= STAGES[0]:
+            return self.rank_each(components[None], n, [excluded])[0]
+        return self._rank_in_stages(components, n, excluded, weights, allowed)
+
+    def rank_each(self, components: Float32Array, n: int, excluded: Sequence[Int64Array]) -> list[Ranking]:
+        """Rank for each of some users, in steps that they take together. See `Ranker.rank_each`."""
+        if n > STAGES[0]:
+            return [self._rank_in_stages(own, n, out) for own, out in zip(components, excluded, strict=True)]
+        firsts: list[Ranking] = []
+        for start in range(0, len(components), USERS_AT_ONCE):
+            part = slice(start, start + USERS_AT_ONCE)
+            firsts.extend(self._first_stage(components[part], excluded[part]))
+        return [
+            cut(first, n) if len(first.indices) >= n else self._rank_in_stages(own, n, out)
+            for first, own, out in zip(firsts, components, excluded, strict=True)
+        ]
+
+    def _first_stage(self, components: Float32Array, excluded: Sequence[Int64Array]) -> Iterator[Ranking]:
+        """Yield what the first stage finds for each user, (U, K, d): `_lists` and `_best_of`, for all of them."""
+        depth, left_out = STAGES[0], np.array([len(items) for items in excluded])
+        users, concepts, dimensions = components.shape
+        queries = (components + self._items.prototypes).reshape(-1, dimensions)
+        questions = questions_of(queries, self._index.d).reshape(users, concepts, -1)
+        promised = np.matmul(questions[:, None], self._means)  # (U, B, K, b)
+        shape = users, concepts, list_length(depth, int(left_out.max()))
+        values, items = np.full(shape, -np.inf, dtype=np.float32), np.full(shape, NO_ITEM, dtype=np.int64)
+        for user in range(users):
+            cells, asking = self._cells(promised[user], self._pairs(depth, left_out[user]))
+            length = list_length(depth, left_out[user])
+            own, found = self._search(questions[user][asking], cells, length, None, excluded[user])
+            values[user, asking, :length] = np.where(is_sure(own, found), own, -np.inf)
+            items[user, asking, :length] = found
+        flat = values.reshape(users, -1)
+        most = np.minimum(CANDIDATES * depth + left_out, flat.shape[1])
+        least = np.sort(flat, axis=1)[np.arange(users), -most]  # −inf where fewer are there
+        chosen = np.flatnonzero((flat >= least[:, None]) & (flat > -np.inf))
+        keys = chosen // flat.shape[1] * len(self._items) + items.ravel()[chosen]
+        rows, candidates = np.divmod(np.unique(keys), len(self._items))
+        counts = np.bincount(rows, minlength=users)
+        return rescored(self._items, components, counts, candidates, depth, certified=False)
+
+    def _rank_in_stages(
+        self,
+        components: Float32Array,
+        n: int,
+        excluded: Int64Array,
+        weights: Float64Array | None = None,
+        allowed: BoolArray | None = None,
+    ) -> Ranking:
         allowed_count = len(self._items) if allowed is None else int(np.count_nonzero(allowed))
         if allowed is not None and allowed_count <= FEW:
             return self._every_item.rank(components, n, excluded, weights, allowed)
@@ -115,8 +168,7 @@ class InvertedListsRanker:
         """
         length = list_length(depth, excluded)
         values, items = lists.values[:, :length], lists.items[:, :length]
-        is_full = items[:, -1:] != NO_ITEM
-        kept = np.flatnonzero((items != NO_ITEM) & ((values > values[:, -1:]) | ~is_full))
+        kept = np.flatnonzero(is_sure(values, items))
         values, items = values.ravel()[kept], items.ravel()[kept]
         most = CANDIDATES * depth + excluded
         if len(kept) > most:
@@ -128,48 +180,62 @@ class InvertedListsRanker:
     ) -> Lists:
         """Search the cells that promise most, for all stages down to a depth."""
         questions = questions_of(question.queries, self._index.d)  # (K', d')
-        pairs = int(np.ceil(self._probes * pairs_for(depth, len(excluded)) / share))
-        cells, concepts = self._cells(questions, question.audible_weights, pairs)
-        questions = np.ascontiguousarray(questions[concepts])
-        shape = len(questions), list_length(depth, len(excluded))
-        values, found = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int64)
+        promised: Float32Array = np.matmul(questions, self._means)  # (B, K', b)
+        offsets = None
+        if question.audible_weights is not None:
+            offsets = (self._items.temperature * question.audible_weights).astype(np.float32)[:, None]  # (K', 1)
+            promised += offsets
+        cells, concepts = self._cells(promised, self._pairs(depth, len(excluded), share))
+        length = list_length(depth, len(excluded))
+        values, items = self._search(questions[concepts], cells, length, allowed, excluded)
+        if offsets is not None:
+            values += offsets[concepts]
+        return Lists(depth, values, items)
+
+    def _pairs(self, depth: int, excluded: int, share: float = 1.0) -> int:
+        """Return how many pairs a stage looks into, where so many items are left out, and this share is allowed."""
+        return int(np.ceil(self._probes * pairs_for(depth, excluded) / share))
+
+    def _cells(self, promised: Float32Array, pairs: int) -> tuple[Int64Array, Int64Array]:
+        """Choose the pairs that promise most, (B, K', b).
+
+        Returns:
+            (Q, p) cells, −1 filling up, as FAISS wants them, and the (Q,) concepts that look into any.
+        """
+        values = promised.ravel()
+        least = np.partition(values, -pairs)[-pairs] if pairs < len(values) else -np.inf
+        lines, places = np.divmod(np.flatnonzero(values >= least), CELLS_AT_ONCE)
+        blocks, rows = np.divmod(lines, promised.shape[1])
+        cells = blocks * CELLS_AT_ONCE + places
+        order = np.argsort(rows, kind="stable")
+        order = order[cells[order] < self._index.nlist]
+        counts = np.bincount(rows[order], minlength=promised.shape[1])
+        concepts = np.flatnonzero(counts)
+        chosen = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
+        chosen[np.arange(chosen.shape[1]) < counts[concepts, None]] = cells[order]
+        return chosen, concepts
+
+    def _search(
+        self, questions: Float32Array, cells: Int64Array, length: int, allowed: BoolArray | None, excluded: Int64Array
+    ) -> tuple[Float32Array, Int64Array]:
+        """Return the best values and items of each question (Q, d') in its cells (Q, p): (Q, length) both."""
+        questions, shape = np.ascontiguousarray(questions), (len(questions), length)
+        values, items = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int64)
         unused = np.zeros(cells.shape, dtype=np.float32)  # of the quantizer; codes have no residuals
         with eligible(allowed, excluded, len(self._items)) as selection:
             parameters = faiss.SearchParametersIVF()
             parameters.nprobe = cells.shape[1]
             if selection is not None:
                 parameters.sel = selection
-            pointers = [faiss.swig_ptr(array) for array in (questions, cells, unused, values, found)]
-            self._index.search_preassigned_c(shape[0], pointers[0], shape[1], *pointers[1:], False, parameters)
-        if question.audible_weights is not None:
-            values += np.float32(self._items.temperature) * question.audible_weights[concepts, None].astype(np.float32)
-        return Lists(depth, values, found)
+            pointers = [faiss.swig_ptr(array) for array in (questions, cells, unused, values, items)]
+            self._index.search_preassigned_c(shape[0], pointers[0], length, *pointers[1:], False, parameters)
+        return values, items
 
-    def _cells(
-        self, questions: Float32Array, log_weights: Float64Array | None, pairs: int
-    ) -> tuple[Int64Array, Int64Array]:
-        """Choose the best pairs, as FAISS wants them: (Q, p) cells, −1 filling up, and the (Q,) concepts that look into any."""
-        cells, rows = self._best_pairs(questions, log_weights, pairs)
-        counts = np.bincount(rows, minlength=len(questions))
-        concepts = np.flatnonzero(counts)
-        chosen = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
-        chosen[np.arange(chosen.shape[1]) < counts[concepts, None]] = cells
-        return chosen, concepts
 
-    def _best_pairs(
-        self, questions: Float32Array, log_weights: Float64Array | None, pairs: int
-    ) -> tuple[Int64Array, Int64Array]:
-        """Choose the best pairs: (P,) cells, and the (P,) questions they are for, ascending."""
-        promised: Float32Array = np.matmul(questions, self._means)  # (B, K', b)
-        if log_weights is not None:
-            promised += (self._items.temperature * log_weights)[:, None].astype(np.float32)
-        values = promised.ravel()
-        least = np.partition(values, -pairs)[-pairs] if pairs < len(values) else -np.inf
-        blocks, rows, places = np.nonzero(promised >= least)
-        cells = blocks * CELLS_AT_ONCE + places
-        order = np.argsort(rows, kind="stable")
-        order = order[cells[order] < self._index.nlist]
-        return cells[order], rows[order]
+def is_sure(values: Float32Array, items: Int64Array) -> BoolArray:
+    """Say which entries of lists (Q, length) do not hang on the order of equal ones at the end of a list that is full."""
+    sure: BoolArray = (items != NO_ITEM) & ((values > values[:, -1:]) | (items[:, -1:] == NO_ITEM))
+    return sure
 
 
 def in_blocks(means: Float32Array, constant: int) -> Float32Array:

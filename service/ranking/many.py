@@ -49,12 +49,12 @@ def _rank_block(items: Items, components: Float32Array, n: int, excluded: Sequen
     for start in range(0, len(components), at_once):
         part = slice(start, start + at_once)
         mine = candidates[slice(*np.searchsorted(users, [part.start, part.stop]))]
-        rankings.extend(_rescored(items, components[part], counts[part], mine, n))
+        rankings.extend(rescored(items, components[part], counts[part], mine, n, certified=True))
     return rankings
 
 
-def _rescored(
-    items: Items, components: Float32Array, counts: Int64Array, candidates: Int64Array, n: int
+def rescored(
+    items: Items, components: Float32Array, counts: Int64Array, candidates: Int64Array, n: int, *, certified: bool
 ) -> Iterator[Ranking]:
     """Yield the n best of each user's candidates: (U,) how many each has, and all of them, user by user and ascending."""
     taken = np.arange(counts.max()) < counts[:, None]  # (U, L)
@@ -67,7 +67,7 @@ def _rescored(
     order = np.argsort(-scores, axis=1, kind="stable")[:, :n]  # of equal scores the lower item first
     for user, count in enumerate(np.minimum(counts, n).tolist()):
         best = order[user, :count]
-        yield Ranking(rows[user, best], scores[user, best], concepts[user, best], True)
+        yield Ranking(rows[user, best], scores[user, best], concepts[user, best], certified)
 
 
 def approximate_scores(items: Items, components: Float32Array) -> Float32Array:

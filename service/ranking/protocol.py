@@ -1,5 +1,6 @@
 """What a ranker is, and what it answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -49,4 +50,13 @@ class Ranker(Protocol):
             weights: (K,) ω_k ≥ 0, at least one above 0; a concept of weight 0 counts for nothing. None for all 1.
             allowed: (M,) which items may be returned at all, None for every one. For many items at once, as `excluded` is for
                 a few.
+        """
+
+    def rank_each(self, components: Float32Array, n: int, excluded: Sequence[Int64Array]) -> list[Ranking]:
+        """Rank for each of some users: what `rank` answers them, to the last bit, in less time than one after the other.
+
+        Args:
+            components: (U, K, d) float32, unit rows.
+            n: how many items for each.
+            excluded: as in `rank`, of each user.
         """

@@ -82,3 +82,15 @@ class TestEncode:
 class TestUnitRows:
     def test_a_row_without_direction_stays_finite(self):
         np.testing.assert_array_equal(unit_rows(np.zeros((1, 3), dtype=np.float32)), np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 8])
+def test_together_histories_give_what_each_gives_alone_to_the_last_bit(encoder, at_once):
+    rng = np.random.default_rng(8)
+    histories = [np.sort(rng.choice(M, size, replace=False)) for size in (1, 2, 7, 7, 30, 3, M, 11)]
+    alone = [encoder.encode(history) for history in histories]
+    for start in range(0, len(histories), at_once):
+        together = encoder.encode_each(histories[start : start + at_once])
+        for encoding, expected in zip(together, alone[start : start + at_once], strict=True):
+            np.testing.assert_array_equal(encoding.components, expected.components)
+            np.testing.assert_array_equal(encoding.confidences, expected.confidences)

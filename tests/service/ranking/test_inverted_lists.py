@@ -136,3 +136,35 @@ def test_an_index_that_was_written_and_mapped_answers_alike(shop, tmp_path):
     for components in users[:5]:
         expected = built.rank(components, 30, NOTHING).indices
         np.testing.assert_array_equal(mapped.rank(components, 30, NOTHING).indices, expected)
+
+
+class TestEach:
+    @pytest.mark.parametrize("n", [1, 20, 32, 33, 100])
+    @pytest.mark.parametrize("probes", [1, 8, 64])
+    def test_users_get_together_what_each_gets_alone_to_the_last_bit(self, shop, monkeypatch, n, probes):
+        monkeypatch.setattr(inverted_lists, "USERS_AT_ONCE", 5)
+        items, prototypes, users = shop
+        ranker, rng = by_lists(items, prototypes, probes=probes), np.random.default_rng(5)
+        sizes = [0, 0, 3, 50, 50, 700, 3000, 10, 1, 0, 19_990, 20_000]
+        excluded = [np.sort(rng.choice(len(items), size, replace=False)) for size in sizes]
+        users = np.stack(users[: len(sizes)])
+        for ranking, components, left_out in zip(ranker.rank_each(users, n, excluded), users, excluded, strict=True):
+            for expected in (ranker.rank(components, n, left_out), ranker._rank_in_stages(components, n, left_out)):
+                np.testing.assert_array_equal(ranking.indices, expected.indices)
+                np.testing.assert_array_equal(ranking.scores, expected.scores)
+                np.testing.assert_array_equal(ranking.concepts, expected.concepts)
+            assert len(ranking.indices) == min(n, len(items) - len(left_out))
+            assert not np.isin(ranking.indices, left_out).any()
+
+    def test_items_that_tie_stand_as_for_one_user(self):
+        rng = np.random.default_rng(6)
+        prototypes = unit_rows(rng.normal(size=(3, 16)).astype(np.float32))
+        rows = unit_rows(rng.normal(size=(300, 16)).astype(np.float32))[
+            rng.integers(0, 300, 6_000)
+        ]  # each about twenty times
+        ranker = by_lists(rows, prototypes, probes=12)
+        users = np.stack([unit_rows(rng.normal(size=(3, 16)).astype(np.float32)) for _ in range(9)])
+        excluded = [np.sort(rng.choice(6_000, 40, replace=False)) for _ in users]
+        for ranking, components, left_out in zip(ranker.rank_each(users, 30, excluded), users, excluded, strict=True):
+            expected = ranker._rank_in_stages(components, 30, left_out)
+            np.testing.assert_array_equal(ranking.indices, expected.indices)

@@ -76,6 +76,15 @@ class TestRank:
     def test_more_than_there_is_gives_all_there_is(self, make_ranker):
         assert len(make_ranker(self.ITEMS, self.PROTOTYPES).rank(self.COMPONENTS, 1000, NOTHING).indices) == 4
 
+    def test_each_of_some_users_gets_what_it_gets_alone(self, make_ranker):
+        ranker, users = make_ranker(self.ITEMS, self.PROTOTYPES), np.stack([self.COMPONENTS, self.PROTOTYPES])
+        excluded = [NOTHING, np.array([1])]
+        for ranking, components, left_out in zip(ranker.rank_each(users, 3, excluded), users, excluded, strict=True):
+            expected = ranker.rank(components, 3, left_out)
+            assert ranking.indices.tolist() == expected.indices.tolist()
+            assert ranking.scores.tolist() == expected.scores.tolist()
+            assert ranking.certified
+
     def test_one_concept_is_enough(self, make_ranker):
         ranking = make_ranker(self.ITEMS, axes([0, 1])).rank(axes([1, 0]), 2, NOTHING)
         assert ranking.indices.tolist() == [1, 2]
