@@ -73,20 +73,14 @@ class Admission:
         finally:
             place.leave()
 
-    def left(self) -> None:
-        """Take note that somebody is no longer inside, and let the next one compute."""
-        self._inside -= 1
-        self._metrics.running.dec()
+    def place_free(self) -> None:
+        """Take note that a place is free."""
         self._places.release()
 
-    def left_the_loop(self) -> None:
-        """Take note that somebody is no longer inside, and let the next one compute when the loop turns.
-
-        Not at once: all who are there would be computed in one turn, and health checks and refusals wait for them together.
-        """
+    def gone(self) -> None:
+        """Take note that a request has been answered, or given up."""
         self._inside -= 1
         self._metrics.running.dec()
-        asyncio.get_running_loop().call_soon(self._places.release)
 
     def too_late(self) -> BusyError:
         """Count that the time was up before the work was done, and return the error that says so."""
@@ -120,6 +114,7 @@ class Place:
         self._admission = admission
         self._until = until
         self._begun: asyncio.Task[Any] | None = None
+        self._held = True
 
     async def in_time(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for work that may take long, as long as the request may take.
@@ -134,17 +129,28 @@ class Place:
             raise self._admission.too_late()
         return task.result()
 
+    def step_aside(self) -> None:
+        """Let another request have the place: what follows is done on the event loop, where only one thing is ever done.
+
+        The request still counts as one of those inside.
+        """
+        if self._held:
+            self._held = False
+            self._admission.place_free()
+
     def leave(self) -> None:
-        """Give the place back, now or when what has begun here ends."""
-        if self._begun is None:
-            self._admission.left_the_loop()
-        elif self._begun.done():
-            self._admission.left()
+        """Give the place back, at once or when what has begun here ends."""
+        if self._begun is None or self._begun.done():
+            self._left()
         else:
             self._begun.add_done_callback(self._ended)
 
+    def _left(self) -> None:
+        self.step_aside()
+        self._admission.gone()
+
     def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._admission.left()
+        self._left()
         if not task.cancelled():
             task.exception()  # seen, though nobody waits for it any more
 

@@ -18,6 +18,7 @@ from macrid.service.compression import Compression
 from macrid.service.conditional import install_not_modified
 from macrid.service.connections import TURNSTILE
 from macrid.service.documentation import document
+from macrid.service.gathering import Gathering
 from macrid.service.keys import KeyRing
 from macrid.service.metrics import Metrics
 from macrid.service.middleware import HeadAsGet, SecurityHeaders
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = metrics
     app.state.traffic = traffic = Traffic(metrics)
     app.state.admission = admission = Admission(settings.threads, settings.max_waiting, settings.time_limit, metrics)
+    app.state.gathering = Gathering()
     app.state.turnstile = Turnstile(admission, metrics, cross_origin=bool(settings.cors_origins))
     app.state.reloader = Reloader(
         Store(settings.store),

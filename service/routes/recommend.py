@@ -37,9 +37,11 @@ async def recommend(request: RecommendRequest, http: Request) -> Response:
     """
     recommender, traffic = recommender_of(http), traffic_of(http)
     # What takes some milliseconds is done in a thread, for a loop that ranks can neither refuse what is too much nor answer a
-    # health check. What takes less than one is done here: two threads that want the interpreter cost each other more.
+    # health check. What takes less than one is done on the loop, for all who ask at the same moment: two threads that want the
+    # interpreter cost each other more.
     if recommender.answers_at_once(request):
-        answer = recommender.recommend(request)
+        place_of(http).step_aside()
+        answer = await http.app.state.gathering.recommend(recommender, request)
     else:
         answer = await place_of(http).in_time(run_in_threadpool(recommender.recommend, request))
     traffic.note(request, answer)

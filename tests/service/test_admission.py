@@ -94,7 +94,7 @@ class TestABusyServer:
     def test_a_failure_gives_its_place_back(self, store_folder, monkeypatch):
         with serving(store_folder, threads=1, max_waiting=0) as client:
             with monkeypatch.context() as patch:
-                patch.setattr(Recommender, "recommend", lambda *_: 1 / 0)
+                patch.setattr(Recommender, "recommend_each", lambda *_: 1 / 0)
                 assert client.post("/recommend", json=BODY).status_code == 500
             assert client.post("/recommend", json={"history": 5}).status_code == 422
             assert client.post("/recommend", json=BODY).status_code == 200
@@ -136,19 +136,39 @@ class TestAPlace:
 
         asyncio.run(ask())
 
-    def test_a_turn_of_the_loop_is_as_long_as_there_are_places(self):
+    def test_who_steps_aside_lets_another_in_and_still_counts(self):
         async def ask():
-            doors, done, at_turns = admission(threads=2, max_waiting=3), [], []
+            doors, gates = admission(threads=1, max_waiting=1), []
 
-            async def work(place):
-                done.append(1)
+            async def aside(place):
+                place.step_aside()
+                place.step_aside()  # there is one place to give, however often
+                gates.append(asyncio.get_running_loop().create_future())
+                return await gates[-1]
 
-            asking = [asyncio.create_task(doors.at_a_place(work)) for _ in range(5)]
-            while len(done) < 5:
-                await asyncio.sleep(0)
-                at_turns.append(len(done))
-            assert max(later - earlier for earlier, later in zip([0, *at_turns], at_turns, strict=False)) == 2
-            await asyncio.gather(*asking)
+            inside = [asyncio.create_task(doors.at_a_place(aside)) for _ in range(2)]
+            await turn()
+            assert (len(gates), doors.room) == (2, 0)
+            assert counted(doors, "macrid_running_requests") == 2
+            with pytest.raises(BusyError, match="1 requests are waiting already"):
+                await doors.at_a_place(aside)
+            for gate in gates:
+                gate.set_result("answer")
+            assert await asyncio.gather(*inside) == ["answer", "answer"]
+            assert doors.room == 2
+            assert counted(doors, "macrid_running_requests") == 0
+
+            async def stays(place):
+                gates.append(asyncio.get_running_loop().create_future())
+                return await gates[-1]
+
+            after = [asyncio.create_task(doors.at_a_place(stays)) for _ in range(2)]
+            await turn()
+            assert len(gates) == 3  # and one place is still one
+            gates[2].set_result(1)
+            await turn()
+            gates[3].set_result(2)
+            assert await asyncio.gather(*after) == [1, 2]
 
         asyncio.run(ask())
 

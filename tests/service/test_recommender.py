@@ -6,6 +6,7 @@ import pytest
 from macrid.service.errors import (
     InvalidError,
     NoPictureError,
+    ServiceError,
     TooLargeError,
     UnknownConceptError,
     UnknownDimensionError,
@@ -259,3 +260,48 @@ class TestConcepts:
     def test_one_that_is_not_there_is_refused_with_the_valid_ones(self, recommender, concept):
         with pytest.raises(UnknownConceptError, match="numbered 0 to 2"):
             recommender.concept(concept)
+
+
+class TestRecommendEach:
+    """Together each gets what it gets alone: an answer, or an error."""
+
+    REQUESTS = (
+        {"history": ["item-9", "item-20"], "n": 10},
+        {"history": ["item-3"], "n": 10},
+        {"history": ["item-3", "item-4", "item-5"], "n": 10, "exclude": ["item-9", "nobody"]},
+        {"history": ["item-3", "item-4"], "n": 10, "exclude_history": False},
+        {"history": ["item-7"], "n": 7},
+        {"history": ["item-7"], "n": 3, "offset": 4},
+        {"history": [], "n": 4},
+        {"history": ["nobody"], "n": 4},
+        {"history": ["item-7", "nobody"], "n": 10},
+        {"history": ["item-7"], "n": 10, "liked": ["item-30"]},
+        {"history": ["item-7"], "n": 10, "concepts": [{"concept": 0, "weight": 0.0}]},
+        {"history": ["item-7"], "n": 10, "per_concept": 2},
+        {"history": ["item-7"], "n": 10, "diversity": 0.5},
+        {"history": ["item-7"], "n": 10, "min_score": 0.0},
+        {"history": ["item-7"], "n": 10, "explain": True},
+        {"history": ["item-7"], "n": 10, "filter": {"column": "nothing", "equals": 1}},
+        {"history": ["item-7"], "n": 10, "model_version": "another"},
+        {"history": [f"item-{at}" for at in range(60)], "n": 10},
+    )
+
+    def test_an_answer_or_an_error_for_each(self, recommender):
+        requests = [RecommendRequest(**fields) for fields in self.REQUESTS]
+        outcomes = recommender.recommend_each(requests)
+        assert len(outcomes) == len(requests)
+        alone = [self.outcome(recommender, request) for request in requests]
+        assert [self.told(outcome) for outcome in outcomes] == [self.told(outcome) for outcome in alone]
+        assert sum(isinstance(outcome, ServiceError) for outcome in outcomes) == 3
+
+    def outcome(self, recommender, request):
+        try:
+            return recommender.recommend(request)
+        except ServiceError as error:
+            return error
+
+    def told(self, outcome):
+        return (type(outcome), str(outcome)) if isinstance(outcome, ServiceError) else outcome
+
+    def test_of_nobody_nothing(self, recommender):
+        assert recommender.recommend_each([]) == []

@@ -71,10 +71,10 @@ class TestLogLines:
                 assert client.get(f"/items/{SECRET_ITEM}?q={SECRET_ITEM}", **sent).status_code == 404
                 assert client.get(f"/items?q={SECRET_ITEM}", headers={"X-API-Key": key + "x"}).status_code == 401
 
-                def defect(self, request):
-                    raise KeyError(request.history[0])
+                def defect(self, requests):
+                    raise KeyError(requests[0].history[0])
 
-                monkeypatch.setattr(Recommender, "recommend", defect)
+                monkeypatch.setattr(Recommender, "recommend_each", defect)
                 assert client.post("/recommend", json=body, **sent).status_code == 500
             written = json.dumps(lines, default=str)
             assert SECRET_ITEM not in written
