@@ -18,6 +18,7 @@ ENV PATH=/opt/macrid/bin:$PATH \
     MACRID_STORE=/store \
     MACRID_HOST=0.0.0.0 \
     OMP_NUM_THREADS=1 \
+    PYTHONMALLOC=malloc \
     MACRID_PORT=8000
 VOLUME /store
 EXPOSE 8000

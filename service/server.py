@@ -16,7 +16,7 @@ from structlog.typing import Processor
 from macrid.service.app import create_app
 from macrid.service.connections import Connection
 from macrid.service.keys import usable_keys
-from macrid.service.memory import keep_for_good, keep_large_apart
+from macrid.service.memory import keep_for_good, keep_large_apart, let_small_go
 from macrid.service.metrics import WORKERS_FOLDER_VARIABLE
 from macrid.service.settings import PREFIX, Settings, load_settings, unknown_variables
 
@@ -43,6 +43,7 @@ def serve(settings: Settings | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="macrid-metrics-") as folder:
         os.environ[WORKERS_FOLDER_VARIABLE] = folder
         hand_down(settings)
+        let_small_go()
         uvicorn.run(
             "macrid.service.server:create_worker", factory=True, workers=settings.workers, **how_to_serve(settings)
         )

@@ -1,9 +1,16 @@
 """Freed memory goes back to the machine."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+import uvicorn
+
+from macrid.service import server
+from macrid.service.memory import let_small_go
+from macrid.service.server import serve
+from macrid.service.settings import Settings
 
 KEPT = """
 import sys
@@ -19,6 +26,12 @@ def own():
 if "prepared" in sys.argv:
     prepare_process()
 before = own()
+if "scattered" in sys.argv:
+    pieces = [bytes(200) for _ in range(200_000)]  # 45 MB
+    pieces = pieces[::1000]  # a few in every megabyte
+    give_back()
+    print(own() - before)
+    sys.exit()
 if "small" in sys.argv:
     pieces = [bytearray(20_000) for _ in range(4000)]
     pieces = pieces[::100]  # each of the rest holds a gap of 2 MB apart from the next
@@ -34,9 +47,18 @@ print(own() - before)
 """
 
 
-def kept_megabytes(*how):
-    done = subprocess.run([sys.executable, "-c", KEPT, *how], capture_output=True, text=True, timeout=120, check=True)
+def kept_megabytes(*how, environment=None):
+    command = [sys.executable, "-c", KEPT, *how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment)
     return float(done.stdout)
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """That of this process, to be changed at will."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONMALLOC"}
+    monkeypatch.setattr(os, "environ", own)
+    return own
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -51,6 +73,28 @@ def test_memory_in_between_what_is_used_goes_back_when_it_is_given_back():
     assert kept_megabytes("small", "give_back") < 5
     if kept_megabytes("small") < 40:
         pytest.skip("this C library gives it back by itself")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_of_small_objects_goes_back_in_processes_started_for_it(environment):
+    if kept_megabytes("scattered", environment=environment) < 30:
+        pytest.skip("this Python gives it back by itself")
+    let_small_go()
+    assert kept_megabytes("scattered", environment=environment) < 10
+
+
+@pytest.mark.parametrize(
+    ("workers", "said", "expected"), [(1, {}, None), (2, {}, "malloc"), (2, {"PYTHONMALLOC": "debug"}, "debug")]
+)
+def test_workers_are_started_so_unless_somebody_says_otherwise(
+    tmp_path, monkeypatch, environment, workers, said, expected
+):
+    seen = []
+    environment.update(said)
+    monkeypatch.setattr(server, "configure_logs", lambda _: None)
+    monkeypatch.setattr(uvicorn, "run", lambda *_, **__: seen.append(environment.get("PYTHONMALLOC")))
+    serve(Settings(store=tmp_path, workers=workers))
+    assert seen == [expected]
 
 
 ONE_LOOK = """
