@@ -41,8 +41,20 @@ def full(store_folder, held, **settings):
             held.set()
 
 
+class InOnePiece(http.client.HTTPConnection):
+    """Sends head and body together; apart, the head may be let in before it can be seen that the body is there."""
+
+    def request(self, *arguments):
+        self._pieces = []
+        super().request(*arguments)
+        super().send(b"".join(self._pieces))
+
+    def send(self, piece):
+        self._pieces.append(piece)
+
+
 def ask(port, method, path, body=None, headers=None):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = InOnePiece("127.0.0.1", port, timeout=30)
     connection.request(method, path, body, headers or {})
     response = connection.getresponse()
     said = response.read()
