@@ -50,17 +50,18 @@ class Encoder:
         """Encode histories together: to the last bit what `encode` makes of each, in less time.
 
         Args:
-            histories: U of them, item indices, each (n,), n ≥ 1, sorted and without repeats.
+            histories: U of them, item indices, each (n,), sorted and without repeats.
         """
-        sizes = np.array([len(history) for history in histories])
-        rows, starts = np.concatenate(histories), np.cumsum(sizes) - sizes
+        sizes = [len(history) for history in histories]
+        rows, ends = np.concatenate(histories), np.cumsum(sizes).tolist()
+        parts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
         weights = self.concept_weights[rows].astype(np.float64)  # (Σ n, K); squares of tiny float32 weights underflow
-        lengths = np.sqrt(np.add.reduceat(np.square(weights), starts))  # (U, K)
+        squares = np.square(weights)
+        lengths = np.sqrt(np.stack([squares[part].sum(axis=0) for part in parts]))  # (U, K)
         lengths = np.repeat(np.maximum(lengths, np.finfo(np.float64).tiny), sizes, axis=0)
         shares, contexts = (weights / lengths).astype(np.float32), self.context_embeddings[rows]
-        parts = [slice(start, start + size) for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
         inputs = np.stack([shares[part].T @ contexts[part] for part in parts])  # (U, K, d)
-        confidences = np.add.reduceat(weights, starts).astype(np.float32)
+        confidences = np.stack([weights[part].sum(axis=0) for part in parts]).astype(np.float32)
         return [Encoding(*one) for one in zip(self._components_of(inputs), confidences, strict=True)]
 
     def components_of(self, inputs: Float32Array) -> Float32Array:

@@ -87,7 +87,7 @@ class TestUnitRows:
 @pytest.mark.parametrize("at_once", [1, 3, 8])
 def test_together_histories_give_what_each_gives_alone_to_the_last_bit(encoder, at_once):
     rng = np.random.default_rng(8)
-    histories = [np.sort(rng.choice(M, size, replace=False)) for size in (1, 2, 7, 7, 30, 3, M, 11)]
+    histories = [np.sort(rng.choice(M, size, replace=False)) for size in (1, 2, 7, 0, 30, 3, M, 11)]
     alone = [encoder.encode(history) for history in histories]
     for start in range(0, len(histories), at_once):
         together = encoder.encode_each(histories[start : start + at_once])
