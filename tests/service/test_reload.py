@@ -215,6 +215,24 @@ class TestRefusal:
         reloader.look()
         assert given_back == [version]
 
+    def test_a_version_that_only_garbage_holds_goes_at_the_next_look(self, store, reloader, bundles):
+        store.publish(bundles[0])
+        reloader.look()
+        reloader.look()  # what opening it left behind has been given back
+        gc.disable()
+        try:
+            held = weakref.ref(reloader.current().model)
+            knot = [reloader.current()]  # as an error and its frames hold each other
+            knot.append(knot)
+            del knot
+            store.publish(bundles[1])
+            reloader.look()
+            assert held() is not None
+            reloader.look()
+            assert held() is None
+        finally:
+            gc.enable()
+
 
 class TestWatching:
     def test_a_server_follows_the_store_by_itself(self, store, bundles):
