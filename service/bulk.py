@@ -19,6 +19,9 @@ from macrid.service.loaded_model import LoadedModel
 from macrid.service.ranking.many import rank_many
 from macrid.service.ranking.protocol import Ranking
 
+# Users whose histories are encoded together: beyond, little more is saved, and long histories take megabytes each.
+ENCODED_AT_ONCE = 16
+
 
 @dataclass(frozen=True)
 class Recommended:
@@ -77,7 +80,15 @@ def rankings_of(model: LoadedModel, histories: Sequence[Int64Array], n: int, *, 
     known = [at for at, history in enumerate(histories) if len(history)]
     rankings: list[Ranking] = [popular(model, n)] * len(histories)
     if known:
-        components = np.stack([model.encoder.encode(histories[at]).components for at in known])
+        components = np.stack(
+            [
+                encoding.components
+                for start in range(0, len(known), ENCODED_AT_ONCE)
+                for encoding in model.encoder.encode_each(
+                    [histories[at] for at in known[start : start + ENCODED_AT_ONCE]]
+                )
+            ]
+        )
         nothing = np.empty(0, dtype=np.int64)
         excluded = [histories[at] if exclude_history else nothing for at in known]
         for at, ranking in zip(known, rank_many(model.scored_items, components, n, excluded), strict=True):

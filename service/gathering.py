@@ -29,7 +29,10 @@ class Gathering:
         if not self._waiting:
             loop.call_soon(self._answer, loop)
         self._waiting.append((recommender, request, answer))
-        return await answer
+        try:
+            return await answer
+        finally:
+            del answer  # an error's frames would hold what holds the error
 
     def _answer(self, loop: asyncio.AbstractEventLoop) -> None:
         now, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]

@@ -9,6 +9,7 @@ map, place_user                   where items lie, and a user among them
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -153,7 +154,7 @@ class Asked:
     excluded: Int64Array
     allowed: BoolArray | None
 
-    @property
+    @cached_property
     def selection(self) -> Selection:
         """What is to be seen of the ranking."""
         return selection_of(self.request, self.request.offset + self.request.n)
@@ -221,7 +222,7 @@ class Recommender:
                 else:
                     outcomes[at] = self._answer(asked)
             except ServiceError as error:
-                outcomes[at] = error
+                outcomes[at] = error.with_traceback(None)  # which would hold this frame, and so the model
         for n, group in plain.items():
             encodings = self.model.encoder.encode_each([asked.history for _, asked in group])
             components = np.stack([encoding.components for encoding in encodings])  # (U, K, d)

@@ -1,11 +1,15 @@
 """Requests that arrive together are answered together, each with its own answer or error, and nobody waits for ever."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
-from macrid.service.errors import InvalidError
+from macrid.service.errors import InvalidError, OtherModelError
 from macrid.service.gathering import AT_ONCE, Gathering
+from macrid.service.recommender import Limits, Recommender
+from macrid.service.schemas import RecommendRequest
 
 
 class Counting:
@@ -92,3 +96,19 @@ def test_who_has_gone_is_not_answered_and_hinders_nobody():
         return await stays
 
     assert asyncio.run(ask()) == 2
+
+
+def test_a_refusal_does_not_hold_the_version_that_was_asked(recommender):
+    asked = RecommendRequest(history=["item-9"], model_version="another")
+
+    async def refused():
+        version = Recommender(recommender.model, Limits())
+        with pytest.raises(OtherModelError):
+            await Gathering().recommend(version, asked)
+        return weakref.ref(version)
+
+    gc.disable()
+    try:
+        assert asyncio.run(refused())() is None
+    finally:
+        gc.enable()
