@@ -8,13 +8,20 @@ import os
 # Freed memory of this size goes back to the machine. glibc would learn to keep it after the first large array: 40 MB of every
 # worker's own over a million items.
 LARGE_BYTES = 4 * 2**20
-M_MMAP_THRESHOLD = -3  # malloc.h
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # malloc.h
 
 
-def keep_large_apart() -> None:
-    """Let freed memory of large arrays go back to the machine, for as long as the process lives."""
+def share_one_heap() -> None:
+    """Let all threads take from one heap, and freed memory of large arrays go back to the machine; before there are threads.
+
+    glibc gives each thread a heap of its own. A version is opened in one thread and asked from others, so what one swap leaves
+    free in a heap is not what the next one looks for, and hundreds of swaps later each holds a little more. Threads that hold
+    the interpreter's lock never wait for the heap's.
+    """
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+        library = ctypes.CDLL(None)
+        library.mallopt(M_ARENA_MAX, 1)
+        library.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def let_small_go() -> None:

@@ -16,7 +16,7 @@ from structlog.typing import Processor
 from macrid.service.app import create_app
 from macrid.service.connections import Connection
 from macrid.service.keys import usable_keys
-from macrid.service.memory import keep_for_good, keep_large_apart, let_small_go
+from macrid.service.memory import keep_for_good, let_small_go, share_one_heap
 from macrid.service.metrics import WORKERS_FOLDER_VARIABLE
 from macrid.service.settings import PREFIX, Settings, load_settings, unknown_variables
 
@@ -82,7 +82,7 @@ def prepare_process() -> None:
     # One request, one core: splitting a search of a millisecond over threads costs throughput and wins nothing.
     faiss.omp_set_num_threads(1)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    keep_large_apart()
+    share_one_heap()
     keep_for_good()
 
 

@@ -83,6 +83,43 @@ def test_memory_of_small_objects_goes_back_in_processes_started_for_it(environme
     assert kept_megabytes("scattered", environment=environment) < 10
 
 
+HEAPS = """
+import ctypes, re, sys, threading
+from macrid.service.server import prepare_process
+
+if "prepared" in sys.argv:
+    prepare_process()
+kept, together = [], threading.Barrier(4)
+
+def take():
+    together.wait()
+    kept.append([bytearray(2000) for _ in range(1000)])
+    together.wait()
+
+threads = [threading.Thread(target=take) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+library = ctypes.CDLL(None)
+library.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(library.fopen(sys.argv[1].encode(), b"w"))
+library.malloc_info(0, file)
+library.fclose(file)
+print(len(re.findall("<heap nr=", open(sys.argv[1]).read())))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
+def test_all_threads_take_from_one_heap(tmp_path):
+    def heaps(*how):
+        command = [sys.executable, "-c", HEAPS, str(tmp_path / "heaps.xml"), *how]
+        return int(subprocess.run(command, capture_output=True, timeout=120, check=True).stdout)
+
+    assert heaps("prepared") == 1
+    assert heaps() > 1
+
+
 @pytest.mark.parametrize(
     ("workers", "said", "expected"), [(1, {}, None), (2, {}, "malloc"), (2, {"PYTHONMALLOC": "debug"}, "debug")]
 )
