@@ -17,7 +17,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,12 +25,14 @@ from scipy import sparse
 
 from benchmarks.machine import describe
 from benchmarks.resident import forget_peak, memory
-from macrid.artifacts.schema import Float32Array
+from macrid.artifacts.schema import Float32Array, Float64Array
 from macrid.model import pipeline
 from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.splitting import Split
 from macrid.model.training import TrainingConfig, refit, resolved
 
+Way = Literal["RecBole", "float32", "bf16"]
+NAMES: dict[Way, str] = {"RecBole": "RecBole", "float32": "ours", "bf16": "ours, bf16"}
 PLAIN = TrainingConfig(initialisation="random", averaging=0.0)
 
 
@@ -57,6 +59,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--precisions", nargs="+", choices=["float32", "bf16"], default=["float32", "bf16"], help="of ours"
+    )
     parser.add_argument("--ours", type=Path, help="internal: train ours with the settings in this folder")
     arguments = parser.parse_args()
     if arguments.ours is not None:
@@ -67,30 +72,34 @@ def main() -> None:
         f"{arguments.source}; {describe()}, {arguments.threads} thread(s); {arguments.epochs} epochs of {arguments.batch} users\n"
     )
     print("| seed | | s per epoch | times | memory grew by, MB | NDCG@100 | Recall@50 |\n|---|---|---|---|---|---|---|")
-    ratios, apart = [], []
+    ways: list[Way] = ["RecBole", *arguments.precisions]
+    ratios, apart = {way: list[float]() for way in ways}, {way: list[Float64Array]() for way in ways}
     for seed in arguments.seeds:
         split = pipeline.split_source(source, None, seed)
         config = replace(PLAIN, seed=seed, epochs=arguments.epochs, batch_size=arguments.batch)
-        found = {name: run(name, arguments, split, config) for name in ("RecBole", "ours")}
-        pace = {name: float(np.median(one["seconds"][1:])) for name, (one, _) in found.items()}
-        for name, (one, said) in found.items():
+        found = {way: run(way, arguments, split, config) for way in ways}
+        pace = {way: float(np.median(one["seconds"][1:])) for way, (one, _) in found.items()}
+        for way, (one, said) in found.items():
+            ratios[way].append(pace["RecBole"] / pace[way])
+            apart[way].append(said.values["ndcg@100"] - found["RecBole"][1].values["ndcg@100"])
             error = said.summary()["ndcg@100"]["standard_error"]
             print(
-                f"| {seed} | {name} | {pace[name]:.3f} | {pace['RecBole'] / pace[name]:.2f} | {one['grown']:.0f} | "
+                f"| {seed} | {NAMES[way]} | {pace[way]:.3f} | {ratios[way][-1]:.2f} | {one['grown']:.0f} | "
                 f"{said.mean('ndcg@100'):.4f} ± {error:.4f} | {said.mean('recall@50'):.4f} |",
                 flush=True,
             )
-        ratios.append(pace["RecBole"] / pace["ours"])
-        apart.append(found["ours"][1].values["ndcg@100"] - found["RecBole"][1].values["ndcg@100"])
-    values = np.concatenate(apart)
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    print(
-        f"\n{np.median(ratios):.2f} times as fast; NDCG@100 of ours less RecBole's: {values.mean():+.4f} ± {error:.4f}"
-    )
+    print()
+    for way in arguments.precisions:
+        values = np.concatenate(apart[way])
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        print(
+            f"{NAMES[way]}: {np.median(ratios[way]):.2f} times as fast; "
+            f"NDCG@100 less RecBole's: {values.mean():+.4f} ± {error:.4f}"
+        )
 
 
 def run(
-    name: str, arguments: argparse.Namespace, split: Split, config: TrainingConfig
+    way: Way, arguments: argparse.Namespace, split: Split, config: TrainingConfig
 ) -> tuple[dict[str, Any], Evaluation]:
     """Train one of them; what it printed, and what the test users say."""
     network = config.network
@@ -98,17 +107,16 @@ def run(
         "seed": config.seed, "epochs": config.epochs, "batch_size": config.batch_size, "learning_rate": config.learning_rate,
         "beta": config.beta, "anneal_epochs": config.anneal_epochs, "threads": arguments.threads, "concepts": network.concepts,
         "dimensions": network.dimensions, "keep_probability": network.keep_probability, "prior_std": network.prior_std,
-        "temperature": network.temperature,
+        "temperature": network.temperature, "precision": way,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "settings.json").write_text(json.dumps(settings))
         sparse.save_npz(folder / "training.npz", split.training)
         sparse.save_npz(folder / "fold_in.npz", split.test.fold_in)
-        command = {
-            "RecBole": [str(arguments.recbole.absolute()), "-m", "benchmarks.recbole_training", scratch],
-            "ours": [sys.executable, "-m", "benchmarks.training_speed", str(arguments.recbole), "--ours", scratch],
-        }[name]
+        command = [sys.executable, "-m", "benchmarks.training_speed", str(arguments.recbole), "--ours", scratch]
+        if way == "RecBole":
+            command = [str(arguments.recbole.absolute()), "-m", "benchmarks.recbole_training", scratch]
         paths = ":".join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
         environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": paths}
         # In the folder of the run, for RecBole writes logs where it is started.
@@ -128,6 +136,7 @@ def train_ours(folder: Path) -> None:
         batch_size=given["batch_size"],
         initialisation="random",
         averaging=0.0,
+        precision=given["precision"],
     )
     forget_peak()
     before = memory("VmRSS")

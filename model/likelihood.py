@@ -21,8 +21,10 @@ from macrid.model.network import Histories
 
 SLICE_FLOATS = 1_000_000  # of the K·b·M scores at work at a time: 4 MB, near the size of a core's cache
 FEWEST_USERS = (
-    8  # at a time where that is more: with fewer, the products read all items from memory for hardly any work
+    24  # at a time where that is more: with fewer, the products read all items from memory for hardly any work
 )
+# Where no score is larger, positive or negative, all exponentials and their sums over millions of items keep float32's digits.
+BOUNDED = 20.0
 # Clicks of a slice for each sampled item, at most: they are scored for all its users, in vain for most.
 CLICKS_BESIDE_SAMPLES = 0.25
 FEWEST_CLICKS = 500  # of a slice, whatever the samples: smaller products cost more to call than to compute
@@ -56,7 +58,11 @@ def negative_log_likelihood(
 
 
 class _FusedLikelihood(torch.autograd.Function):
-    """Computes value and gradients together; backward only scales what forward has stored."""
+    """Computes value and gradients together; backward only scales what forward has stored.
+
+    Logarithms of concept weights are K more dimensions of an item, of which a component takes that of its concept: score_k =
+    ⟨[z_k / τ, e_k], [h, log c]⟩. So two products give scores and gradients by h and log c, without a pass for each.
+    """
 
     @staticmethod
     def forward(
@@ -70,39 +76,43 @@ class _FusedLikelihood(torch.autograd.Function):
         factors: torch.dtype | None,
     ) -> Tensor:
         K, B, d = components.shape
-        narrow = components.dtype if factors is None else factors
-        scaled = (components / temperature).to(narrow)
-        narrow_items = unit_items.to(narrow)
-        by_concept = log_concepts.T.contiguous()  # (K, M)
-        grad_components = torch.empty_like(components)
-        grad_items, grad_concepts = torch.zeros_like(unit_items), torch.zeros_like(by_concept)
+        room = _Room(components, components.dtype if factors is None else factors)
+        scaled = components / temperature
+        differentiate = _slice if _largest_score(scaled, unit_items) > BOUNDED else _bounded_slice
+        own = torch.eye(K).to(scaled)[:, None].expand(K, B, K)
+        left, right = (
+            torch.cat([scaled, own], dim=2),
+            room.with_concepts(unit_items, log_concepts),
+        )  # (K, B, d + K), (M, A)
+        grad_components, grad_right = torch.empty_like(components), unit_items.new_zeros(d + K, len(unit_items))
         loss = components.new_zeros(())
         count = torch.bincount(histories.rows, minlength=B)  # (B,)
         clicks_end = [0, *count.cumsum(0).tolist()]
         sampled = None if log_weights is None else torch.isfinite(log_weights)
+        h = right[:, :d].contiguous()
         for start, end in _slices(clicks_end, K, len(unit_items), sampled):
             clicks = slice(clicks_end[start], clicks_end[end])
             rows, items = histories.rows[clicks] - start, histories.items[clicks]
-            z = scaled[:, start:end].reshape(-1, d)  # (K·b, d)
-            n = count[start:end].to(loss.dtype)
-            if log_weights is None or sampled is None:
-                value, slopes = _slice(z, narrow_items, by_concept, rows, items, n)
-                flat = slopes.view(len(z), -1).to(narrow)
-                grad_components[:, start:end] = (flat @ narrow_items).view(K, -1, d)
-                _add_product(grad_items, flat.T, z)
-                grad_concepts.add_(slopes.sum(dim=1))
+            looked_at, weights, columns = right, None, None
+            if log_weights is not None and sampled is not None:
+                found = sampled.index_fill(0, items, True)
+                columns = found.nonzero().flatten()  # (S + those clicked in this slice,)
+                items = (found.cumsum(0) - 1)[items]
+                looked_at, weights = right.index_select(0, columns), log_weights[columns]
+                h = looked_at[:, :d].contiguous()
+            z = left[:, start:end]  # (K, b, d + K)
+            terms = room.scores(z.reshape(-1, d + K), looked_at).view(K, end - start, -1)
+            value, scale = differentiate(terms, rows, items, count[start:end].to(loss.dtype), weights)
+            narrow_terms = room.narrowed_scores(terms).view(-1, len(h))  # (K·b, S)
+            torch.mul((narrow_terms @ h).view(K, -1, d), scale[:, None], out=grad_components[:, start:end])
+            narrow_z = room.narrowed((z * scale[:, None]).view(-1, d + K).T.contiguous())
+            if columns is None:
+                _add_product(grad_right, narrow_z, narrow_terms)
             else:
-                looked_at = sampled.index_fill(0, items, True)
-                columns = looked_at.nonzero().flatten()  # (S + those clicked in this slice,)
-                items = (looked_at.cumsum(0) - 1)[items]
-                h, concepts = narrow_items.index_select(0, columns), by_concept.index_select(1, columns)
-                value, slopes = _slice(z, h, concepts, rows, items, n, log_weights[columns])
-                flat = slopes.view(len(z), -1).to(narrow)
-                grad_components[:, start:end] = (flat @ h).view(K, -1, d)
-                grad_items.index_add_(0, columns, (flat.T @ z).to(grad_items.dtype))
-                grad_concepts.index_add_(1, columns, slopes.sum(dim=1))
+                grad_right.index_add_(1, columns, (narrow_z @ narrow_terms).to(grad_right.dtype))
             loss += value
-        ctx.save_for_backward(grad_components.div_(temperature), grad_items, grad_concepts.T)
+        by_item = grad_right.T.contiguous()  # (M, d + K)
+        ctx.save_for_backward(grad_components.div_(temperature), by_item[:, :d], by_item[:, d:])
         return loss
 
     @staticmethod
@@ -112,18 +122,80 @@ class _FusedLikelihood(torch.autograd.Function):
         return grad_components * scale, grad_items * scale, grad_concepts * scale, None, None, None, None
 
 
-def _slice(
-    z: Tensor,
-    unit_items: Tensor,
-    by_concept: Tensor,
-    rows: Tensor,
-    items: Tensor,
-    n: Tensor,
-    log_weights: Tensor | None = None,
+class _Room:
+    """Memory for the scores of a slice, used again for the next: fresh memory is cleared by the machine each time.
+
+    Knows how narrow the factors of products are.
+    """
+
+    def __init__(self, like: Tensor, narrow: torch.dtype) -> None:
+        self._scores, self._narrow = like.new_empty(0), like.new_empty(0, dtype=narrow)
+
+    def with_concepts(self, items: Tensor, log_concepts: Tensor) -> Tensor:
+        """[h, log c], (M, A), narrowed: log c as what fits a narrow number and what is left of it, or it would lose digits."""
+        columns = [self.narrowed(items), self.narrowed(log_concepts)]
+        if items.dtype != self._narrow.dtype:
+            columns.append(self.narrowed(log_concepts - columns[1]))
+        return torch.cat(columns, dim=1)
+
+    def scores(self, z: Tensor, items: Tensor) -> Tensor:
+        """⟨z, item⟩, (K·b, S), of (K·b, d + K) and of items `with_concepts`."""
+        size = len(z) * len(items)
+        if size > len(self._scores):
+            self._scores, self._narrow = self._scores.new_empty(size), self._narrow.new_empty(size)
+        scores = self._scores[:size].view(len(z), len(items))
+        if scores.dtype == items.dtype:
+            return torch.mm(z, items.T, out=scores)
+        twice = torch.cat([z, z[:, 2 * z.shape[1] - items.shape[1] :]], dim=1)
+        return scores.copy_(torch.mm(self.narrowed(twice), items.T, out=self._narrow[:size].view_as(scores)))
+
+    def narrowed(self, factor: Tensor) -> Tensor:
+        """A factor of a product, as it is taken."""
+        return factor.to(self._narrow.dtype)
+
+    def narrowed_scores(self, scores: Tensor) -> Tensor:
+        """What has been made of `scores`, as a factor."""
+        if scores.dtype == self._narrow.dtype:
+            return scores
+        return self._narrow[: scores.numel()].view_as(scores).copy_(scores)
+
+
+def _largest_score(scaled: Tensor, items: Tensor) -> float:
+    """What no ⟨z, h⟩ / τ exceeds: the product of the largest lengths; 0 where there are no users."""
+    if not scaled.shape[1]:
+        return 0.0
+    return float(torch.linalg.vector_norm(scaled, dim=2).max() * torch.linalg.vector_norm(items, dim=1).max())
+
+
+def _bounded_slice(
+    scores: Tensor, rows: Tensor, items: Tensor, n: Tensor, log_weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The loss of b users, z (K·b, d) divided by τ, and its derivative by the scores, (K, b, M)."""
-    products = (z @ unit_items.T).to(by_concept.dtype)
-    scores = products.view(len(by_concept), -1, len(unit_items)).add_(by_concept[:, None])  # (K, b, M)
+    """As `_slice`, where no exponential of a score can be too large or too small for its sums: half as many passes.
+
+    With the terms t_k = w c_k exp(⟨z_k, h⟩ / τ) and Z their sum over all items of a user, the derivative by a score is
+    n t_k / Z − x t_k / Σ_k t_k: but for what was clicked, a term times one number of the user's.
+    """
+    by_user = scores.view(len(scores), -1)  # (K, b·M)
+    at = rows * scores.shape[2] + items
+    if log_weights is not None:
+        clicked = by_user.index_select(1, at)
+        scores.add_(log_weights)
+        by_user.index_copy_(1, at, clicked)
+    totals = scores.exp_().sum(dim=0)  # (b, M)
+    normaliser, clicked = totals.sum(dim=1), totals[rows, items]
+    scale = n / normaliser
+    by_user.index_copy_(1, at, by_user.index_select(1, at).mul_(1 - 1 / (clicked * scale[rows])))
+    return n @ normaliser.log() - clicked.log().sum(), scale
+
+
+def _slice(
+    scores: Tensor, rows: Tensor, items: Tensor, n: Tensor, log_weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The loss of b users from their scores, (K, b, M), which are replaced.
+
+    Returns:
+        The loss, and (b,) numbers that, times what the scores are replaced by, are its derivative by what they were.
+    """
     largest = scores.amax(dim=0)  # (b, M)
     total = scores.sub_(largest).exp_().sum(dim=0)  # (b, M); scores now hold the terms of the sum over k
     log_scores = total.log().add_(largest)
@@ -134,7 +206,8 @@ def _slice(
     normaliser = log_scores.logsumexp(dim=1)  # (b,)
     slope = log_scores.sub_(normaliser[:, None]).exp_().mul_(n[:, None])  # n·softmax − x: (b, M)
     slope.index_put_((rows, items), slope.new_tensor(-1.0), accumulate=True)
-    return n @ normaliser - clicked.sum(), scores.mul_(slope.div_(total))
+    scores.mul_(slope.div_(total))
+    return n @ normaliser - clicked.sum(), torch.ones_like(n)
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

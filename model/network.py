@@ -4,13 +4,15 @@ Letters: B users of a batch, E their clicks together, M items, K concepts, d dim
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
+
+from macrid.model.bags import weighted_sums
 
 SCORES = 64_000_000  # of K·b·M at work at a time when all items are scored: 256 MB
 
@@ -97,7 +99,7 @@ class MacridVAE(nn.Module):
         return unit_items @ self._lengths_taken(self.prototypes).T / self.config.temperature
 
     def _lengths_taken(self, rows: Tensor) -> Tensor:
-        return F.normalize(rows, dim=1) if self.config.similarity == "cosine" else rows
+        return unit(rows) if self.config.similarity == "cosine" else rows
 
     def encode(
         self,
@@ -115,23 +117,17 @@ class MacridVAE(nn.Module):
             contexts: t, where the items of the histories are positions in another table than the network's own.
         """
         K, d = self.config.concepts, self.config.dimensions
-        weights = concept_weights[histories.items]  # (E, K)
+        weights = concept_weights.index_select(0, histories.items)  # (E, K)
         squares = weights.new_zeros(histories.users, K).index_add(0, histories.rows, weights.square())  # (B, K)
-        weights = weights / squares.clamp_min(1e-24).sqrt()[histories.rows]  # the unit input row of each concept (E, K)
+        lengths = squares.clamp_min(1e-24).sqrt().index_select(0, histories.rows)
+        weights = weights / lengths  # the unit input row of each concept (E, K)
         if kept is not None:
             weights = weights * kept / self.config.keep_probability
-        clicks = len(histories.items)
-        starts = torch.searchsorted(histories.rows, torch.arange(histories.users, device=histories.rows.device))  # (B,)
-        gathered = F.embedding_bag(  # Σ_i weight · t_i, one bag for each concept of each user
-            histories.items.repeat(K),
-            self.context_embeddings if contexts is None else contexts,
-            (torch.arange(K, device=starts.device)[:, None] * clicks + starts).flatten(),
-            mode="sum",
-            per_sample_weights=weights.T.flatten(),
-        )  # (K·B, d)
+        table = self.context_embeddings if contexts is None else contexts
+        gathered = weighted_sums(table, weights, histories.items, histories.rows, histories.users)  # (K·B, d)
         output = torch.tanh(gathered + self.input_bias) @ self.output_weight + self.output_bias  # (K·B, 2d)
         output = output.view(K, histories.users, 2 * d)
-        return Posterior(F.normalize(output[..., :d], dim=2), -output[..., d:])
+        return Posterior(unit(output[..., :d]), -output[..., d:])
 
     def log_scores(self, components: Tensor, unit_items: Tensor, log_concept_weights: Tensor) -> Tensor:
         """Log Σ_k c_{i,k} · exp(cos(z_k, h_i) / τ), eq. (2) before its normaliser Z_u.
@@ -165,6 +161,30 @@ class MacridVAE(nn.Module):
         return np.concatenate(
             [self.log_scores(part, unit_items, log_weights).numpy() for part in torch.split(z, users, dim=1)]
         )
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Vectors of length 1 in the last dimension, as `F.normalize` makes them, with a gradient in two passes instead of ten."""
+    found: Tensor = _Unit.apply(vectors)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Unit(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor) -> Tensor:
+        lengths: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min(1e-12)
+        found = vectors / lengths
+        ctx.save_for_backward(found, lengths)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        """What points along a vector changes its length only, which is taken."""
+        (grad,) = grad_outputs
+        found, lengths = ctx.saved_tensors
+        along = torch.linalg.vecdot(grad, found).unsqueeze(-1)
+        across: Tensor = torch.addcmul(grad, found, along, value=-1) / lengths
+        return across
 
 
 def _rows(table: Tensor, rows: Tensor | None) -> Tensor:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from macrid.model.likelihood import negative_log_likelihood
-from macrid.model.network import Histories, MacridVAE, NetworkConfig, Posterior
+from macrid.model.network import Histories, MacridVAE, NetworkConfig, Posterior, unit
 from macrid.model.sampling import Sample
 
 
@@ -91,7 +91,7 @@ def training_loss(
     if part is not None:
         histories, noise = histories.part(part), noise.part(histories.clicks_of(part), part)
     posterior = network.encode(histories, log_concepts.exp(), noise.kept, contexts)
-    z = F.normalize(sample_components(posterior, network.config.prior_std, noise.epsilon), dim=2)
+    z = unit(sample_components(posterior, network.config.prior_std, noise.epsilon))
     likelihood = negative_log_likelihood(
         z, unit_items, log_concepts, histories, network.config.temperature, log_weights, factors
     )

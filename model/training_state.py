@@ -84,7 +84,9 @@ class TrainingState:
         """The state before the first update; with a sampler, updates and averages are of rows."""
         if sampler is None:
             averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(averaging))  # type: ignore[no-untyped-call]
-            optimizers: tuple[torch.optim.Optimizer, ...] = (torch.optim.Adam(network.parameters(), lr=learning_rate),)
+            optimizers: tuple[torch.optim.Optimizer, ...] = (
+                torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True),
+            )
             return TrainingState(network, averaged, optimizers, generator, None, groups)
         tables = [weights for name, weights in network.named_parameters() if name in TABLES]
         others = [weights for name, weights in network.named_parameters() if name not in TABLES]

@@ -6,7 +6,7 @@ import torch
 from scipy import sparse
 
 from macrid.model import likelihood, objective
-from macrid.model.network import Histories, MacridVAE, NetworkConfig
+from macrid.model.network import Histories, MacridVAE, NetworkConfig, unit
 
 ITEMS, USERS = 30, 6
 CONFIG = NetworkConfig(concepts=3, dimensions=5)
@@ -88,6 +88,17 @@ class TestNetwork:
             )
 
 
+def test_unit_vectors_and_their_gradient_are_those_of_pytorch():
+    vectors = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    vectors[0, 0] = 0
+    vectors.requires_grad_()
+    found, expected = unit(vectors), torch.nn.functional.normalize(vectors, dim=2)
+    torch.testing.assert_close(found, expected)
+    upstream = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    ours, theirs = (torch.autograd.grad(value, vectors, upstream)[0] for value in (found, expected))
+    torch.testing.assert_close(ours, theirs)
+
+
 class TestLikelihood:
     @pytest.fixture
     def inputs(self, clicks):
@@ -114,12 +125,22 @@ class TestLikelihood:
         ):
             torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
 
-    def test_a_slice_fits_the_cache_but_has_eight_users_however_many_the_items(self):
-        def slices(items):
-            return list(likelihood._slices([0] * 21, 7, items, None))
+    def test_of_no_users_it_is_nothing_and_so_are_its_gradients(self, inputs):
+        (z, *others), nobody = (
+            inputs[0],
+            Histories(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), 0),
+        )
+        tensors = [z[:, :0].detach().requires_grad_(), *others]
+        loss = likelihood.negative_log_likelihood(*tensors, nobody, 0.1)
+        assert loss.item() == 0
+        assert not any(gradient.any() for gradient in torch.autograd.grad(loss, tensors))
 
-        assert slices(15_000) == [(0, 9), (9, 18), (18, 20)]
-        assert slices(100_000) == slices(10**7) == [(0, 8), (8, 16), (16, 20)]
+    def test_a_slice_fits_the_cache_but_has_24_users_however_many_the_items(self):
+        def slices(items):
+            return list(likelihood._slices([0] * 61, 7, items, None))
+
+        assert slices(5_000) == [(0, 28), (28, 56), (56, 60)]
+        assert slices(100_000) == slices(10**7) == [(0, 24), (24, 48), (48, 60)]
 
     @pytest.mark.parametrize("sampled", [False, True])
     def test_with_factors_in_bf16_the_loss_is_within_a_thousandth_and_gradients_within_three_hundredths(
