@@ -80,10 +80,8 @@ class _FusedLikelihood(torch.autograd.Function):
         scaled = components / temperature
         differentiate = _slice if _largest_score(scaled, unit_items) > BOUNDED else _bounded_slice
         own = torch.eye(K).to(scaled)[:, None].expand(K, B, K)
-        left, right = (
-            torch.cat([scaled, own], dim=2),
-            room.with_concepts(unit_items, log_concepts),
-        )  # (K, B, d + K), (M, A)
+        left = torch.cat([scaled, own], dim=2)  # (K, B, d + K)
+        right = room.with_concepts(unit_items, log_concepts)  # (M, d + K), or (M, d + 2 K) narrowed
         grad_components, grad_right = torch.empty_like(components), unit_items.new_zeros(d + K, len(unit_items))
         loss = components.new_zeros(())
         count = torch.bincount(histories.rows, minlength=B)  # (B,)
