@@ -19,6 +19,7 @@ ENV PATH=/opt/macrid/bin:$PATH \
     MACRID_HOST=0.0.0.0 \
     OMP_NUM_THREADS=1 \
     PYTHONMALLOC=malloc \
+    MALLOC_ARENA_MAX=1 \
     MACRID_PORT=8000
 VOLUME /store
 EXPOSE 8000

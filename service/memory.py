@@ -5,9 +5,10 @@ import ctypes
 import gc
 import os
 
-# Freed memory of this size goes back to the machine. glibc would learn to keep it after the first large array: 40 MB of every
-# worker's own over a million items.
-LARGE_BYTES = 4 * 2**20
+# Freed memory of this size goes back to the machine at once. glibc would learn to keep it after the first large array: 40 MB of
+# every worker's own over a million items. What is smaller is in the heap; at 4 MB a version's arrays were there too, and where
+# one no longer found room between small objects the heap grew by it for good.
+LARGE_BYTES = 2**19
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # malloc.h
 
 
@@ -29,9 +30,10 @@ def let_small_go() -> None:
 
     Python's own allocator gives a megabyte back once nothing in it is used any more; what requests and versions leave in use
     lies scattered, and hundreds of swaps later holds megabytes. It is chosen before a process starts, so a server that is one
-    process itself has to be started with it: PYTHONMALLOC=malloc, as in the image and the unit.
+    process itself has to be started with it: PYTHONMALLOC=malloc and MALLOC_ARENA_MAX=1, as in the image and the unit.
     """
     os.environ.setdefault("PYTHONMALLOC", "malloc")
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # `share_one_heap` from the first thread on
 
 
 def give_back() -> None:

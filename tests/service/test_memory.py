@@ -56,7 +56,7 @@ def kept_megabytes(*how, environment=None):
 @pytest.fixture
 def environment(monkeypatch):
     """That of this process, to be changed at will."""
-    own = {name: value for name, value in os.environ.items() if name != "PYTHONMALLOC"}
+    own = {name: value for name, value in os.environ.items() if name not in ("PYTHONMALLOC", "MALLOC_ARENA_MAX")}
     monkeypatch.setattr(os, "environ", own)
     return own
 
@@ -121,15 +121,16 @@ def test_all_threads_take_from_one_heap(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("workers", "said", "expected"), [(1, {}, None), (2, {}, "malloc"), (2, {"PYTHONMALLOC": "debug"}, "debug")]
+    ("workers", "said", "expected"),
+    [(1, {}, (None, None)), (2, {}, ("malloc", "1")), (2, {"PYTHONMALLOC": "debug"}, ("debug", "1"))],
 )
 def test_workers_are_started_so_unless_somebody_says_otherwise(
     tmp_path, monkeypatch, environment, workers, said, expected
 ):
-    seen = []
+    seen, names = [], ("PYTHONMALLOC", "MALLOC_ARENA_MAX")
     environment.update(said)
     monkeypatch.setattr(server, "configure_logs", lambda _: None)
-    monkeypatch.setattr(uvicorn, "run", lambda *_, **__: seen.append(environment.get("PYTHONMALLOC")))
+    monkeypatch.setattr(uvicorn, "run", lambda *_, **__: seen.append(tuple(map(environment.get, names))))
     serve(Settings(store=tmp_path, workers=workers))
     assert seen == [expected]
 
