@@ -5,6 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEV    := $(VENV)/.installed-dev
 TRAIN  := $(VENV)/.installed-train
+# What is imported is compiled when it is: to compile everything takes a third of the time that installing takes.
+PIP    := --quiet --disable-pip-version-check --no-compile
 
 .PHONY: demo test format clean
 
@@ -30,9 +32,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(TRAIN): $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train]'
+	$(BIN)/python -m pip install $(PIP) --constraint constraints.txt --editable '.[train]'
 	@touch $@
 
 $(DEV): $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install $(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(TRAIN)
