@@ -4,11 +4,14 @@ import contextlib
 import ctypes
 import gc
 import os
+import sys
 
 # Freed memory of this size goes back to the machine at once. glibc would learn to keep it after the first large array: 40 MB of
 # every worker's own over a million items. What is smaller is in the heap; at 4 MB a version's arrays were there too, and where
 # one no longer found room between small objects the heap grew by it for good.
 LARGE_BYTES = 2**19
+# Strings that make Python's table of interned ones, in which some 40,000 are once a server is there, grow to its next size.
+NAMES_TO_COME = 10_000
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # malloc.h
 
 
@@ -45,6 +48,15 @@ def give_back() -> None:
     gc.collect()
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def make_room_for_names() -> None:
+    """Let Python's table of interned strings grow by a megabyte now: it would do so once, minutes or days later.
+
+    Strings that come and go, as the parts of paths do, use it up, and what takes its place is never smaller.
+    """
+    names = [sys.intern(f"macrid, name {number}") for number in range(NAMES_TO_COME)]
+    names.clear()
 
 
 def keep_for_good() -> None:

@@ -16,7 +16,7 @@ from structlog.typing import Processor
 from macrid.service.app import create_app
 from macrid.service.connections import Connection
 from macrid.service.keys import usable_keys
-from macrid.service.memory import keep_for_good, let_small_go, share_one_heap
+from macrid.service.memory import keep_for_good, let_small_go, make_room_for_names, share_one_heap
 from macrid.service.metrics import WORKERS_FOLDER_VARIABLE
 from macrid.service.settings import PREFIX, Settings, load_settings, unknown_variables
 
@@ -83,6 +83,7 @@ def prepare_process() -> None:
     faiss.omp_set_num_threads(1)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     share_one_heap()
+    make_room_for_names()
     keep_for_good()
 
 

@@ -120,6 +120,41 @@ def test_all_threads_take_from_one_heap(tmp_path):
     assert heaps() > 1
 
 
+LATER_NAMES = """
+import sys
+from macrid.service.app import create_app
+from macrid.service.server import prepare_process
+
+def own():
+    lines = open("/proc/self/smaps_rollup").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) / 1024
+
+app = create_app()
+if "prepared" in sys.argv:
+    prepare_process()
+most = 0
+for turn in range(20):
+    before = own()
+    for number in range(600):
+        sys.intern(f"part {turn} {number}")  # and gone at once
+    most = max(most, own() - before)
+print(most)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_names_that_come_and_go_do_not_make_a_process_larger_once_it_serves(environment):
+    let_small_go()
+
+    def largest_step(*how):
+        command = [sys.executable, "-c", LATER_NAMES, *how]
+        return float(subprocess.run(command, capture_output=True, timeout=120, check=True, env=environment).stdout)
+
+    assert largest_step("prepared") < 0.5
+    if largest_step() < 0.5:
+        pytest.skip("this Python's table has room as it is")
+
+
 @pytest.mark.parametrize(
     ("workers", "said", "expected"),
     [(1, {}, (None, None)), (2, {}, ("malloc", "1")), (2, {"PYTHONMALLOC": "debug"}, ("debug", "1"))],
