@@ -79,9 +79,9 @@ class _FusedLikelihood(torch.autograd.Function):
         room = _Room(components, components.dtype if factors is None else factors)
         scaled = components / temperature
         differentiate = _slice if _largest_score(scaled, unit_items) > BOUNDED else _bounded_slice
-        own = torch.eye(K).to(scaled)[:, None].expand(K, B, K)
-        left = torch.cat([scaled, own], dim=2)  # (K, B, d + K)
-        right = room.with_concepts(unit_items, log_concepts)  # (M, d + K), or (M, d + 2 K) narrowed
+        right = room.with_concepts(unit_items, log_concepts)  # (M, A), A = d + K or, narrowed, d + 2 K
+        own = torch.eye(K).to(scaled).repeat(1, (right.shape[1] - d) // K)  # (K, A - d)
+        left = torch.cat([scaled, own[:, None].expand(-1, B, -1)], dim=2)  # (K, B, A)
         grad_components, grad_right = torch.empty_like(components), unit_items.new_zeros(d + K, len(unit_items))
         loss = components.new_zeros(())
         count = torch.bincount(histories.rows, minlength=B)  # (B,)
@@ -98,12 +98,12 @@ class _FusedLikelihood(torch.autograd.Function):
                 items = (found.cumsum(0) - 1)[items]
                 looked_at, weights = right.index_select(0, columns), log_weights[columns]
                 h = looked_at[:, :d].contiguous()
-            z = left[:, start:end]  # (K, b, d + K)
-            terms = room.scores(z.reshape(-1, d + K), looked_at).view(K, end - start, -1)
+            z = left[:, start:end]  # (K, b, A)
+            terms = room.scores(z.flatten(0, 1), looked_at).view(K, end - start, -1)
             value, scale = differentiate(terms, rows, items, count[start:end].to(loss.dtype), weights)
             narrow_terms = room.narrowed_scores(terms).view(-1, len(h))  # (K·b, S)
             torch.mul((narrow_terms @ h).view(K, -1, d), scale[:, None], out=grad_components[:, start:end])
-            narrow_z = room.narrowed((z * scale[:, None]).view(-1, d + K).T.contiguous())
+            narrow_z = room.narrowed((z[..., : d + K] * scale[:, None]).view(-1, d + K).T.contiguous())
             if columns is None:
                 _add_product(grad_right, narrow_z, narrow_terms)
             else:
@@ -137,15 +137,14 @@ class _Room:
         return torch.cat(columns, dim=1)
 
     def scores(self, z: Tensor, items: Tensor) -> Tensor:
-        """⟨z, item⟩, (K·b, S), of (K·b, d + K) and of items `with_concepts`."""
+        """⟨z, item⟩, (K·b, S), of (K·b, A) and of items `with_concepts`, (S, A)."""
         size = len(z) * len(items)
         if size > len(self._scores):
             self._scores, self._narrow = self._scores.new_empty(size), self._narrow.new_empty(size)
         scores = self._scores[:size].view(len(z), len(items))
         if scores.dtype == items.dtype:
             return torch.mm(z, items.T, out=scores)
-        twice = torch.cat([z, z[:, 2 * z.shape[1] - items.shape[1] :]], dim=1)
-        return scores.copy_(torch.mm(self.narrowed(twice), items.T, out=self._narrow[:size].view_as(scores)))
+        return scores.copy_(torch.mm(self.narrowed(z), items.T, out=self._narrow[:size].view_as(scores)))
 
     def narrowed(self, factor: Tensor) -> Tensor:
         """A factor of a product, as it is taken."""

@@ -6,14 +6,8 @@ import torch
 from macrid.model.bags import weighted_sums
 
 ITEMS, USERS, CONCEPTS, D = 9, 5, 3, 4
-CLICKED = [
-    (0, 2),
-    (0, 7),
-    (2, 7),
-    (2, 1),
-    (2, 2),
-    (4, 2),
-]  # (user, item): users 1 and 3 have none, nor have items 0 and 8
+# (user, item): users 1 and 3 have none, nor have items 0 and 8.
+CLICKED = [(0, 2), (0, 7), (2, 7), (2, 1), (2, 2), (4, 2)]
 
 
 @pytest.fixture
