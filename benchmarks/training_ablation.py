@@ -1,16 +1,9 @@
 """What a change of training alone is worth, on validation users; the served model stays as it is.
 
-Every `--try` is one way of training: settings of `macrid train` as NAME=VALUE, and these two, which are tried here only:
-
-    distilled=A   A of every user's target is what EASE would recommend them, a softmax of its scores at the temperature at
-                  which it predicts best, of items that they have not clicked; the clicks are the rest
-    withheld=true the encoder sees each click with the probability `keep_probability`, for all concepts together, and the
-                  target is the clicks that it does not see, with the mass of all
-
-The first is what the others are compared with, on the same users of the same splits; EASE stands beside them. A training is
-judged by the best of its epochs, so all of them are a little too good, EASE is not. Every training is kept in a
-file below `--out`: what was broken off goes on, and a further way costs only itself. `--on test` is for the end, when nothing is
-left to choose.
+Every `--try` is one way of training: settings of `macrid train` as NAME=VALUE. The first is what the others are compared with,
+on the same users of the same splits; EASE stands beside them. A training is judged by the best of its epochs, so all of them
+are a little too good, EASE is not. Every training is kept in a file below `--out`: what was broken off goes on, and a further
+way costs only itself. `--on test` is for the end, when nothing is left to choose.
 
     python -m benchmarks.training_ablation ml-latest-small --seeds 11 12 13 --try "" --try "batch_size=20"
 """
@@ -20,34 +13,27 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
-from unittest import mock
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from scipy import sparse
 from sklearn.metrics import normalized_mutual_info_score
-from torch import Tensor
 
 from benchmarks.machine import describe
 from macrid.model import datasets, pipeline, training
-from macrid.model.baselines.ease import Ease
+from macrid.model.baselines.ease import LARGEST, fit_ease
 from macrid.model.datasets.dataset import Source
 from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.methods import MACRID_KINDS
-from macrid.model.network import Histories, MacridVAE
-from macrid.model.objective import Loss, Noise, kl_divergence, sample_components, sample_log_concepts
+from macrid.model.network import MacridVAE
 from macrid.model.settings import check_settings
 from macrid.model.significance import mean_over_users, paired_test
 from macrid.model.splitting import HeldOut, Split
 
 MEASURES = ("ndcg@100", "recall@20", "recall@50")
-TEACHER_TEMPERATURE = 0.1  # of 0.02 to 0.2 what gives withheld items of validation users the highest likelihood
-ONLY_HERE = {"distilled": float, "withheld": bool}
 
 
 def main() -> None:
@@ -57,6 +43,7 @@ def main() -> None:
     parser.add_argument("--from", dest="folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--try", dest="ways", action="append", required=True, metavar="SETTINGS")
+    parser.add_argument("--ease", type=float, default=pipeline.EASE_REGULARIZATION, help="EASE's λ")
     parser.add_argument("--on", choices=["validation", "test"], default="validation")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
     arguments = parser.parse_args()
@@ -69,8 +56,8 @@ def main() -> None:
     baseline, splits = [], []
     for seed in arguments.seeds:
         splits.append(pipeline.split_source(source, None, seed))
-        if splits[-1].training.shape[1] <= pipeline.EASE_MAX_ITEMS:
-            ease = Ease.fit(splits[-1].training, regularization=pipeline.EASE_REGULARIZATION)
+        if min(splits[-1].training.shape) <= LARGEST:
+            ease = fit_ease(splits[-1].training, regularization=arguments.ease)
             baseline.append({arguments.on: plain(evaluate(ease, held_out(splits[-1], arguments.on))), "epoch": 0})
         for way, settings in ways.items():
             found[way].append(kept_or_trained(source, splits[-1], way, settings, arguments.out))
@@ -92,7 +79,7 @@ def settings_of(way: str) -> dict[str, Any]:
         return text
 
     settings = {name: value(text) for name, text in (each.split("=", 1) for each in way.split())}
-    check_settings(settings, {**MACRID_KINDS, **ONLY_HERE}, "--try")
+    check_settings(settings, MACRID_KINDS, "--try")
     return settings
 
 
@@ -114,11 +101,8 @@ def kept_or_trained(
     path = folder / f"{source.name}-{split.seed}-{hashlib.sha256(said.encode()).hexdigest()[:10]}.json"
     if path.is_file():
         return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
-    own = {name: settings[name] for name in ONLY_HERE if name in settings}
-    rest = {name: value for name, value in settings.items() if name not in own}
     began = time.perf_counter()
-    with objective(split.training, own):
-        trained = training.train(split, replace(pipeline.training_config(source, rest), seed=split.seed))
+    trained = training.train(split, replace(pipeline.training_config(source, settings), seed=split.seed))
     values = {on: plain(evaluate(trained.network, held_out(split, on))) for on in ("validation", "test")}
     curve = [epoch.validation.mean("ndcg@100") for epoch in trained.history]
     about = {"way": way, "epoch": trained.best_epoch, "epochs": len(curve), "curve": curve}
@@ -152,60 +136,6 @@ def print_table(found: Mapping[str, list[dict[str, Any]]], splits: list[Split], 
         against = "" if way == first else f"{test.difference:+.4f} ± {test.standard_error:.4f}"
         epochs = " ".join(str(run["epoch"]) for run in runs if run["epoch"])
         print(f"| {f'`{way}`' if way not in ('', 'EASE') else way or 'defaults'} | {means} | {against} | {epochs} |")
-
-
-@contextlib.contextmanager
-def objective(clicks: sparse.csr_matrix, own: Mapping[str, Any]) -> Iterator[None]:
-    """Let training minimise something else for a while."""
-    if not own:
-        yield
-        return
-    share = own.get("distilled", 0.0)
-    teacher = Ease.fit(clicks, regularization=pipeline.EASE_REGULARIZATION) if share else None
-
-    def loss(network: MacridVAE, batch: Histories, beta: float, generator: torch.Generator, *_: object) -> Loss:
-        return soft_loss(network, batch, beta, generator, teacher, share, own.get("withheld", False))
-
-    with mock.patch.object(training, "training_loss", loss):
-        yield
-
-
-def soft_loss(
-    network: MacridVAE,
-    batch: Histories,
-    beta: float,
-    generator: torch.Generator,
-    teacher: Ease | None,
-    share: float,
-    withheld: bool,
-) -> Loss:
-    """`objective.training_loss` with other targets, written plainly; without either it is that loss."""
-    unit_items = network.unit_items()
-    log_concepts = sample_log_concepts(network.concept_logits(unit_items), generator)
-    clicks = torch.zeros(batch.users, len(unit_items))
-    clicks[batch.rows, batch.items] = 1.0  # (B, M)
-    count, targets = clicks.sum(dim=1, keepdim=True), clicks
-    noise = Noise.draw(network.config, batch, generator)
-    if withheld:
-        seen = noise.kept[:, 0]
-        targets = clicks.clone()
-        targets[batch.rows[seen], batch.items[seen]] = 0.0
-        targets = targets * count / targets.sum(dim=1, keepdim=True).clamp_min(1.0)
-        posterior = network.encode(Histories(batch.items[seen], batch.rows[seen], batch.users), log_concepts.exp())
-    else:
-        posterior = network.encode(batch, log_concepts.exp(), noise.kept)
-    if teacher is not None:
-        targets = (1 - share) * targets + share * count * recommended(teacher, clicks)
-    z = F.normalize(sample_components(posterior, network.config.prior_std, noise.epsilon), dim=2)
-    log_probabilities = network.log_scores(z, unit_items, log_concepts).log_softmax(dim=1)
-    likelihood = -(targets * log_probabilities).sum() / batch.users
-    return Loss(likelihood, kl_divergence(posterior.log_variance_ratio).mean(), beta)
-
-
-def recommended(teacher: Ease, clicks: Tensor) -> Tensor:
-    """Softmax of EASE's scores over the items that each user has not clicked, (B, M)."""
-    scores = torch.from_numpy(teacher.score(sparse.csr_matrix(clicks.numpy())))
-    return (scores / TEACHER_TEMPERATURE).masked_fill(clicks > 0, -torch.inf).softmax(dim=1)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,33 @@ def train(
             help="How strongly an item is held to the concept it starts in; items with many clicks can move. Default 0.5.",
         ),
     ] = None,
+    balance: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel="Training",
+            min=0.0,
+            max=1.0,
+            help="How much less a click counts in a long history: 0 not at all (default), 1 so that all users count alike.",
+        ),
+    ] = None,
+    teacher: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel="Training",
+            min=0.0,
+            max=1.0,
+            help="Share of the target that EASE sets; the encoder then sees a part of each history. Default 0; docs/training.md.",
+        ),
+    ] = None,
+    teacher_regularization: Annotated[
+        float | None, typer.Option(rich_help_panel="Training", min=1e-9, help="λ of that EASE; default 300.")
+    ] = None,
+    keep_probability: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel="Training", min=1e-6, max=1.0, help="Share of clicks that the encoder sees; default 0.5."
+        ),
+    ] = None,
     basis: Annotated[
         Basis | None,
         typer.Option(

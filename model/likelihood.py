@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from macrid.model.network import Histories
+from macrid.model.targets import Targets
 
 SLICE_FLOATS = 1_000_000  # of the K·b·M scores at work at a time: 4 MB, near the size of a core's cache
 FEWEST_USERS = (
@@ -38,6 +39,8 @@ def negative_log_likelihood(
     temperature: float,
     log_weights: Tensor | None = None,
     factors: torch.dtype | None = None,
+    user_weights: Tensor | None = None,
+    targets: Targets | None = None,
 ) -> Tensor:
     """−Σ_u Σ_{i in x_u} log softmax_i( log Σ_k c_{i,k} exp(⟨z_k, h_i⟩ / τ) ), a scalar summed over the batch, eq. (1)-(2).
 
@@ -50,9 +53,12 @@ def negative_log_likelihood(
         log_weights: None where `unit_items` are all items. Otherwise (R,): logarithm of the weight with which an item counts
             in the normaliser of a user who has not clicked it, −inf for not at all.
         factors: what the matrix products take, such as bfloat16; sums, exponentials and results stay as they are. None: the same.
+        user_weights: (B,) what each user's part of the sum is multiplied by; None for 1.
+        targets: what is asked instead of x, where all items are looked at: −Σ_u Σ_i share_{u,i} log softmax_i over the items
+            that are not left out.
     """
     loss: Tensor = _FusedLikelihood.apply(  # type: ignore[no-untyped-call]
-        components, unit_items, log_concepts, histories, temperature, log_weights, factors
+        components, unit_items, log_concepts, histories, temperature, log_weights, factors, user_weights, targets
     )
     return loss
 
@@ -74,17 +80,20 @@ class _FusedLikelihood(torch.autograd.Function):
         temperature: float,
         log_weights: Tensor | None,
         factors: torch.dtype | None,
+        user_weights: Tensor | None,
+        targets: Targets | None,
     ) -> Tensor:
         K, B, d = components.shape
         room = _Room(components, components.dtype if factors is None else factors)
         scaled = components / temperature
-        differentiate = _slice if _largest_score(scaled, unit_items) > BOUNDED else _bounded_slice
+        bounded = _largest_score(scaled, unit_items) <= BOUNDED
         right = room.with_concepts(unit_items, log_concepts)  # (M, A), A = d + K or, narrowed, d + 2 K
         own = torch.eye(K).to(scaled).repeat(1, (right.shape[1] - d) // K)  # (K, A - d)
         left = torch.cat([scaled, own[:, None].expand(-1, B, -1)], dim=2)  # (K, B, A)
         grad_components, grad_right = torch.empty_like(components), unit_items.new_zeros(d + K, len(unit_items))
         loss = components.new_zeros(())
         count = torch.bincount(histories.rows, minlength=B)  # (B,)
+        of_users = loss.new_ones(B) if user_weights is None else user_weights
         clicks_end = [0, *count.cumsum(0).tolist()]
         sampled = None if log_weights is None else torch.isfinite(log_weights)
         h = right[:, :d].contiguous()
@@ -100,7 +109,12 @@ class _FusedLikelihood(torch.autograd.Function):
                 h = looked_at[:, :d].contiguous()
             z = left[:, start:end]  # (K, b, A)
             terms = room.scores(z.flatten(0, 1), looked_at).view(K, end - start, -1)
-            value, scale = differentiate(terms, rows, items, count[start:end].to(loss.dtype), weights)
+            w = of_users[start:end]
+            if targets is not None:
+                value, scale = _taught_slice(terms, targets.part(slice(start, end)), w, bounded)
+            else:
+                differentiate = _bounded_slice if bounded else _slice
+                value, scale = differentiate(terms, rows, items, count[start:end].to(loss.dtype), w, weights)
             narrow_terms = room.narrowed_scores(terms).view(-1, len(h))  # (K·b, S)
             torch.mul((narrow_terms @ h).view(K, -1, d), scale[:, None], out=grad_components[:, start:end])
             narrow_z = room.narrowed((z[..., : d + K] * scale[:, None]).view(-1, d + K).T.contiguous())
@@ -114,10 +128,10 @@ class _FusedLikelihood(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         grad_components, grad_items, grad_concepts = ctx.saved_tensors
         scale = grad_outputs[0]
-        return grad_components * scale, grad_items * scale, grad_concepts * scale, None, None, None, None
+        return grad_components * scale, grad_items * scale, grad_concepts * scale, *[None] * 6
 
 
 class _Room:
@@ -165,12 +179,12 @@ def _largest_score(scaled: Tensor, items: Tensor) -> float:
 
 
 def _bounded_slice(
-    scores: Tensor, rows: Tensor, items: Tensor, n: Tensor, log_weights: Tensor | None = None
+    scores: Tensor, rows: Tensor, items: Tensor, n: Tensor, w: Tensor, log_weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """As `_slice`, where no exponential of a score can be too large or too small for its sums: half as many passes.
 
-    With the terms t_k = w c_k exp(⟨z_k, h⟩ / τ) and Z their sum over all items of a user, the derivative by a score is
-    n t_k / Z − x t_k / Σ_k t_k: but for what was clicked, a term times one number of the user's.
+    With the terms t_k = c_k exp(⟨z_k, h⟩ / τ), times an item's weight, and Z their sum over all items of a user, the derivative
+    by a score is w (n t_k / Z − x t_k / Σ_k t_k): but for what was clicked, a term times one number of the user's.
     """
     by_user = scores.view(len(scores), -1)  # (K, b·M)
     at = rows * scores.shape[2] + items
@@ -180,15 +194,15 @@ def _bounded_slice(
         by_user.index_copy_(1, at, clicked)
     totals = scores.exp_().sum(dim=0)  # (b, M)
     normaliser, clicked = totals.sum(dim=1), totals[rows, items]
-    scale = n / normaliser
-    by_user.index_copy_(1, at, by_user.index_select(1, at).mul_(1 - 1 / (clicked * scale[rows])))
-    return n @ normaliser.log() - clicked.log().sum(), scale
+    scale = w * n / normaliser
+    by_user.index_copy_(1, at, by_user.index_select(1, at).mul_(1 - w[rows] / (clicked * scale[rows])))
+    return (w * n) @ normaliser.log() - w[rows] @ clicked.log(), scale
 
 
 def _slice(
-    scores: Tensor, rows: Tensor, items: Tensor, n: Tensor, log_weights: Tensor | None = None
+    scores: Tensor, rows: Tensor, items: Tensor, n: Tensor, w: Tensor, log_weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The loss of b users from their scores, (K, b, M), which are replaced.
+    """The loss of b users with n clicks and weights w from their scores, (K, b, M), which are replaced.
 
     Returns:
         The loss, and (b,) numbers that, times what the scores are replaced by, are its derivative by what they were.
@@ -201,10 +215,23 @@ def _slice(
         log_scores.add_(log_weights)
         log_scores[rows, items] = clicked
     normaliser = log_scores.logsumexp(dim=1)  # (b,)
-    slope = log_scores.sub_(normaliser[:, None]).exp_().mul_(n[:, None])  # n·softmax − x: (b, M)
-    slope.index_put_((rows, items), slope.new_tensor(-1.0), accumulate=True)
+    slope = log_scores.sub_(normaliser[:, None]).exp_().mul_((w * n)[:, None])  # w (n·softmax − x): (b, M)
+    slope.index_put_((rows, items), -w[rows], accumulate=True)
     scores.mul_(slope.div_(total))
-    return n @ normaliser - clicked.sum(), torch.ones_like(n)
+    return (w * n) @ normaliser - w[rows] @ clicked, torch.ones_like(n)
+
+
+def _taught_slice(scores: Tensor, targets: Targets, w: Tensor, bounded: bool) -> tuple[Tensor, Tensor]:
+    """As `_slice`, for targets of every item. Where scores are bounded no maximum is taken first."""
+    largest = scores.new_zeros(()) if bounded else scores.amax(dim=0)
+    total = (scores if bounded else scores.sub_(largest)).exp_().sum(dim=0)  # (b, M)
+    log_scores = total.log().add_(largest)
+    found = torch.linalg.vecdot(targets.shares, log_scores)  # (b,)
+    log_scores[targets.left_out.rows, targets.left_out.items] = -torch.inf
+    mass, normaliser = targets.shares.sum(dim=1), log_scores.logsumexp(dim=1)
+    slope = log_scores.sub_(normaliser[:, None]).exp_().mul_(mass[:, None]).sub_(targets.shares).mul_(w[:, None])
+    scores.mul_(slope.div_(total))
+    return w @ (mass * normaliser - found), torch.ones_like(w)
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from macrid.model.baselines.ease import Ease
+from macrid.model.baselines.ease import fit_ease
 from macrid.model.baselines.item_knn import ItemKnn
 from macrid.model.baselines.mult_dae import MultDae, MultDaeConfig
 from macrid.model.baselines.mult_vae import BetaMultVae, MultVaeConfig
@@ -14,7 +14,7 @@ from macrid.model.datasets.dataset import Source
 from macrid.model.errors import DataError
 from macrid.model.evaluation import Scorer
 from macrid.model.network import NetworkConfig
-from macrid.model.pipeline import EASE_MAX_ITEMS, EASE_REGULARIZATION, training_config
+from macrid.model.pipeline import EASE_REGULARIZATION, training_config
 from macrid.model.settings import Settings, check_settings, kinds_of
 from macrid.model.splitting import Split
 from macrid.model.training import Epoch, TrainingConfig, train
@@ -110,15 +110,6 @@ def _fit_macrid(split: Split, settings: Settings, seed: int, on_epoch: OnEpoch |
     return trained.network
 
 
-def _fit_ease(split: Split, settings: Any) -> Scorer:
-    items = split.training.shape[1]
-    if items > EASE_MAX_ITEMS:
-        raise DataError(
-            f"EASE inverts a matrix of items by items; there are {items}, expected at most {EASE_MAX_ITEMS}"
-        )
-    return Ease.fit(split.training, **settings)
-
-
 MACRID_KINDS = kinds_of(TrainingConfig, NetworkConfig)
 ALL: dict[str, Method] = {
     each.name: each
@@ -131,7 +122,12 @@ ALL: dict[str, Method] = {
             {"neighbours": 100, "shrinkage": 20.0},
             lambda split, settings: ItemKnn.fit(split.training, **settings),
         ),
-        _plain("ease", "EASE", {"regularization": EASE_REGULARIZATION}, _fit_ease),
+        _plain(
+            "ease",
+            "EASE",
+            {"regularization": EASE_REGULARIZATION},
+            lambda split, settings: fit_ease(split.training, **settings),
+        ),
         _neural("multdae", "MultDAE", MultDaeConfig, MultDae.fit),
         _neural("multvae", "β-MultVAE", MultVaeConfig, BetaMultVae.fit),
         _neural("recvae", "RecVAE", RecVaeConfig, RecVae.fit),

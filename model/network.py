@@ -53,6 +53,13 @@ class Histories:
         rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
         return Histories(torch.from_numpy(matrix.indices.astype(np.int64)), torch.from_numpy(rows), matrix.shape[0])
 
+    def to_matrix(self, items: int) -> sparse.csr_matrix:
+        """Its clicks -> (B, M) implicit matrix."""
+        starts = np.concatenate([[0], np.bincount(self.rows.numpy(), minlength=self.users).cumsum()])
+        return sparse.csr_matrix(
+            (np.ones(len(self.items), dtype=np.float32), self.items.numpy(), starts), shape=(self.users, items)
+        )
+
     def clicks_of(self, users: slice) -> slice:
         """Where the clicks of consecutive users are."""
         start, end = torch.searchsorted(self.rows, torch.tensor([users.start, users.stop])).tolist()
@@ -62,6 +69,10 @@ class Histories:
         """Those of consecutive users."""
         clicks = self.clicks_of(users)
         return Histories(self.items[clicks], self.rows[clicks] - users.start, users.stop - users.start)
+
+    def only(self, clicks: Tensor) -> "Histories":
+        """Those of the clicks, (E,) bool, of the same users."""
+        return Histories(self.items[clicks], self.rows[clicks], self.users)
 
 
 @dataclass(frozen=True)

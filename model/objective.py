@@ -9,6 +9,7 @@ from torch import Tensor
 from macrid.model.likelihood import negative_log_likelihood
 from macrid.model.network import Histories, MacridVAE, NetworkConfig, Posterior, unit
 from macrid.model.sampling import Sample
+from macrid.model.targets import BatchQuestion
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def training_loss(
     sample: Sample | None = None,
     part: slice | None = None,
     factors: torch.dtype | None = None,
+    question: BatchQuestion | None = None,
 ) -> Loss:
     """One draw of the objective for a batch: concepts, dropout and components drawn in this order.
 
@@ -80,6 +82,9 @@ def training_loss(
 
     With a sample of items the normaliser is estimated from it and from each user's own clicks, and no other row of a table
     is looked at; the gradients of both tables are then sparse.
+
+    A question says how much each user counts. Where it has a teacher, the encoder sees each click with the probability of
+    dropout's, for all concepts together and undiminished, and what it sees is no part of what is asked.
     """
     contexts = log_weights = None
     if sample is not None:
@@ -90,10 +95,24 @@ def training_loss(
     users, noise = histories.users, Noise.draw(network.config, histories, generator)
     if part is not None:
         histories, noise = histories.part(part), noise.part(histories.clicks_of(part), part)
-    posterior = network.encode(histories, log_concepts.exp(), noise.kept, contexts)
+        question = question and question.part(part)
+    targets = None
+    if question is not None and question.taught:
+        targets = question.targets(histories, noise.kept[:, 0])
+        posterior = network.encode(targets.left_out, log_concepts.exp())
+    else:
+        posterior = network.encode(histories, log_concepts.exp(), noise.kept, contexts)
     z = unit(sample_components(posterior, network.config.prior_std, noise.epsilon))
     likelihood = negative_log_likelihood(
-        z, unit_items, log_concepts, histories, network.config.temperature, log_weights, factors
+        z,
+        unit_items,
+        log_concepts,
+        histories,
+        network.config.temperature,
+        log_weights,
+        factors,
+        None if question is None else question.weights,
+        targets,
     )
     return Loss(
         negative_log_likelihood=likelihood / users,

@@ -14,7 +14,7 @@ from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.manifest import check_name
 from macrid.artifacts.schema import Manifest
 from macrid.model import datasets
-from macrid.model.baselines.ease import Ease
+from macrid.model.baselines import ease
 from macrid.model.baselines.popularity import Popularity
 from macrid.model.checkpoint import Checkpoints
 from macrid.model.continuation import Predecessor
@@ -32,7 +32,6 @@ from macrid.model.training import Epoch, Start, Trained, TrainingConfig, refit, 
 from macrid.model.training_state import Pass
 
 EASE_REGULARIZATION = 300.0
-EASE_MAX_ITEMS = 12_000  # it needs M² floats twice over, and M³ operations to invert them
 
 CONFIG_NAMES = frozenset(
     field.name
@@ -271,8 +270,8 @@ def describe_data(source: Source, split: Split) -> dict[str, object]:
 def compare(network: Scorer, split: Split) -> Table:
     """MacridVAE beside popularity and EASE on the test users: method -> measure -> mean and standard error."""
     scorers: dict[str, Scorer] = {"MacridVAE": network}
-    if split.training.shape[1] <= EASE_MAX_ITEMS:
-        scorers["EASE"] = Ease.fit(split.training, regularization=EASE_REGULARIZATION)
+    if min(split.training.shape) <= ease.LARGEST:
+        scorers["EASE"] = ease.fit_ease(split.training, regularization=EASE_REGULARIZATION)
     scorers["popularity"] = Popularity.fit(split.training)
     results: dict[str, Evaluation] = {name: evaluate(scorer, split.test) for name, scorer in scorers.items()}
     return {name: result.summary() for name, result in results.items()}

@@ -13,7 +13,8 @@ HIDDEN = CategoricalDistribution([100, 200, 600])
 BATCH = IntDistribution(20, 500, log=True)
 
 SPACES: Mapping[str, Space] = {
-    # The paper's own, without τ and d, which it fixes; averaging and the anchor are ours.
+    # The paper's own, without τ and d, which it fixes; averaging, anchor and balance are ours. No teacher:
+    # where there is one, the best of the others are elsewhere; `--set teacher=0.5` searches them beside it.
     "macridvae": {
         "concepts": IntDistribution(1, 30, log=True),
         "beta": FloatDistribution(0.05, 5.0, log=True),
@@ -23,6 +24,7 @@ SPACES: Mapping[str, Space] = {
         "batch_size": BATCH,
         "averaging": FloatDistribution(0.9, 0.995),
         "anchor": FloatDistribution(0.0, 1.5),
+        "balance": FloatDistribution(0.0, 1.0),
     },
     "item-knn": {
         "neighbours": IntDistribution(5, 1_000, log=True),

@@ -12,7 +12,7 @@ import torch
 from scipy import sparse
 
 from macrid.model.checkpoint import Checkpoints, Keeper, data_fingerprint
-from macrid.model.errors import RanksError, TrainingError
+from macrid.model.errors import DataError, RanksError, TrainingError
 from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.initialisation import start_from_co_clicks
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
@@ -20,6 +20,7 @@ from macrid.model.objective import anchoring, annealed_beta, training_loss
 from macrid.model.ranks import ALONE, Ranks
 from macrid.model.sampling import Distribution, ItemSampler, check_samples
 from macrid.model.splitting import HeldOut, Split
+from macrid.model.targets import BatchQuestion, Question
 from macrid.model.training_state import Epoch as Epoch
 from macrid.model.training_state import Pass, TrainingState
 
@@ -50,6 +51,12 @@ class TrainingConfig:
         anchor: how strongly an item is held to the concept weights it started with: the weight, per item, of the cross entropy
             between those and its own. Items with many clicks can still move, those with few stay where their co-clicks put
             them. 0 for none; of no effect with a random start.
+        balance: how much less a click counts in a long history: the log likelihood of a user with n clicks is weighted by
+            n^−balance, scaled so that a click weighs 1 on average. 0: every click counts alike, as in the paper; 1: every user.
+        teacher: the share of every user's target that a teacher sets, which is EASE, and the encoder then sees only a part of a
+            history and is asked for the rest: see targets.py. 0 for none, and what is asked for is the whole history, as in the
+            paper. Needs M² floats five times over.
+        teacher_regularization: λ of that EASE.
         samples: how many items an update draws, beside those clicked, for the normaliser of the likelihood: see sampling.py; the
             tables are then changed by rows. 0 for all items, as the authors do; None: SAMPLES in a catalogue of
             SAMPLED_FROM items or more, else 0.
@@ -72,6 +79,9 @@ class TrainingConfig:
     sampling: Distribution = "log_uniform"
     initialisation: Literal["co_clicks", "random"] = "co_clicks"
     anchor: float = 0.5
+    balance: float = 0.0
+    teacher: float = 0.0
+    teacher_regularization: float = 300.0
     basis: Literal["independent", "trained"] = "independent"
     precision: Literal["float32", "bf16"] = "float32"
     seed: int = 98765
@@ -116,10 +126,11 @@ def train(
     config = resolved(config, *split.training.shape)
     data = data_fingerprint(split.training, split.validation.fold_in, split.validation.withheld)
     state, keeper = _begin(split.training, config, checkpoints, data, start, ranks)
+    question = _question(split.training, config)
     interrupted = False
     try:
         while len(state.epochs) < config.epochs and len(state.epochs) - state.best_epoch < config.patience:
-            done = _one_pass(state, split.training, config, keeper, ranks)
+            done = _one_pass(state, split.training, question, config, keeper, ranks)
             epoch = state.add(done, _validate(state, split.validation, ranks))
             if on_epoch is not None:
                 on_epoch(epoch)
@@ -158,8 +169,9 @@ def refit(
     """
     config = dataclasses.replace(resolved(config, *training.shape), epochs=epochs)
     state, keeper = _begin(training, config, checkpoints, data_fingerprint(training), start, ranks)
+    question = _question(training, config)
     while state.passes < epochs:
-        done = _one_pass(state, training, config, keeper, ranks)
+        done = _one_pass(state, training, question, config, keeper, ranks)
         if on_pass is not None:
             on_pass(done)
     keeper.keep(*state.to_checkpoint())
@@ -170,11 +182,16 @@ def resolved(config: TrainingConfig, users: int, items: int) -> TrainingConfig:
     """The configuration with the batch size and the number of samples said.
 
     Raises:
-        DataError: there are fewer items than samples.
+        DataError: there are fewer items than samples, or a teacher, who has an opinion of every item, beside a sample of them.
     """
     samples = default_samples(items) if config.samples is None else config.samples
     if samples:
         check_samples(samples, items)
+        if config.teacher:
+            raise DataError(
+                f"teacher is {config.teacher} and samples are {samples}; expected one of them at 0: a teacher has an opinion "
+                "of every item"
+            )
     return dataclasses.replace(config, batch_size=config.batch_size or default_batch_size(users), samples=samples)
 
 
@@ -229,18 +246,29 @@ def _start(
     return start_from_co_clicks(network, training, generator) if config.initialisation == "co_clicks" else None
 
 
+def _question(training: sparse.csr_matrix, config: TrainingConfig) -> Question:
+    """What training users are asked."""
+    return Question.of(training, config.balance, config.teacher, config.teacher_regularization, config.seed)
+
+
 def _one_pass(
-    state: TrainingState, training: sparse.csr_matrix, config: TrainingConfig, keeper: Keeper, ranks: Ranks
+    state: TrainingState,
+    training: sparse.csr_matrix,
+    question: Question,
+    config: TrainingConfig,
+    keeper: Keeper,
+    ranks: Ranks,
 ) -> Pass:
     """Go over the users once in random order, or over the rest of them where a checkpoint left off."""
     assert config.batch_size is not None
-    rows = state.begin_pass(training.shape[0]).numpy()
+    rows = state.begin_pass(training.shape[0])
     per_pass = -(-len(rows) // config.batch_size)
     while state.step < per_pass:
         began = time.perf_counter()
         at = state.step * config.batch_size
-        batch = Histories.from_matrix(training[rows[at : at + config.batch_size]])
-        state.total += _update(state, batch, config, per_pass, len(rows), ranks) * batch.users
+        drawn = rows[at : at + config.batch_size]
+        batch, asked = Histories.from_matrix(training[drawn.numpy()]), question.of_users(drawn)
+        state.total += _update(state, batch, config, per_pass, len(rows), ranks, asked) * batch.users
         state.step += 1
         state.seconds += time.perf_counter() - began
         if keeper.due():
@@ -255,6 +283,7 @@ def _update(
     per_pass: int,
     users: int,
     ranks: Ranks = ALONE,
+    question: BatchQuestion | None = None,
 ) -> float:
     """One step of Adam on a batch; returns the mean loss per user.
 
@@ -266,7 +295,8 @@ def _update(
     state.network.zero_grad(set_to_none=True)
     sample = None if state.sampler is None else state.sampler.draw(batch, state.generator)
     factors = torch.bfloat16 if config.precision == "bf16" else None
-    loss = training_loss(state.network, batch, beta, state.generator, sample, ranks.part(batch.users), factors).total
+    part = ranks.part(batch.users)
+    loss = training_loss(state.network, batch, beta, state.generator, sample, part, factors, question).total
     if state.groups is not None and config.anchor:
         loss = loss + config.anchor * anchoring(state.network, state.groups, sample) / users / ranks.size
     value = ranks.total(loss)

@@ -1,4 +1,8 @@
-"""EASE: a linear item-item model with a closed-form solution (Steck, WWW 2019), the baseline that is hard to beat."""
+"""EASE: a linear item-item model with a closed-form solution (Steck, WWW 2019), the baseline that is hard to beat.
+
+B = I − P diag(1 / diag P) with P = (XᵀX + λI)⁻¹. Where there are fewer users than items, P need not be written down:
+λP = I − Xᵀ(XXᵀ + λI)⁻¹X (Woodbury), and only a matrix of users by users is inverted.
+"""
 
 from dataclasses import dataclass
 
@@ -7,6 +11,31 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 
 from macrid.artifacts.schema import Float32Array
+from macrid.model.errors import DataError
+from macrid.model.evaluation import Scorer
+
+LARGEST = 12_000  # rows of a matrix to invert, which takes n³ operations and n² floats twice over
+BLOCK = 4096  # items
+
+
+def fit_ease(training: sparse.csr_matrix, *, regularization: float) -> Scorer:
+    """Fit it by whichever is the smaller inverse.
+
+    Args:
+        training: (U, M) implicit matrix.
+        regularization: λ > 0.
+
+    Raises:
+        DataError: both users and items are too many.
+    """
+    users, items = training.shape
+    if min(users, items) > LARGEST:
+        raise DataError(
+            f"EASE inverts a matrix of items by items, or of users by users; there are {items} items and {users} users, expected "
+            f"at most {LARGEST} of either"
+        )
+    fit = EaseByUsers.fit if users < items else Ease.fit
+    return fit(training, regularization=regularization)
 
 
 @dataclass(frozen=True)
@@ -17,20 +46,57 @@ class Ease:
 
     @staticmethod
     def fit(training: sparse.csr_matrix, *, regularization: float) -> "Ease":
-        """B = I - P diag(1 / diag P), P = (XᵀX + λI)⁻¹, computed in float64.
+        """B, computed in float64.
 
         Args:
             training: (U, M) implicit matrix; needs M² floats of memory twice over.
             regularization: λ > 0.
         """
-        gram: npt.NDArray[np.float64] = (training.T @ training).astype(np.float64).toarray()
-        gram[np.diag_indices_from(gram)] += regularization
-        factor = linalg.cho_factor(gram, lower=True, overwrite_a=True)
-        precision = linalg.cho_solve(factor, np.eye(len(gram)), overwrite_b=True)
+        precision = _inverse(training.T @ training, regularization)
         weights = -precision / np.diag(precision)
         np.fill_diagonal(weights, 0.0)
-        return Ease(weights.astype(np.float32))
+        return Ease(np.ascontiguousarray(weights, dtype=np.float32))  # or scipy copies all of it for every product
 
     def score(self, histories: sparse.csr_matrix) -> Float32Array:
         """X B, (B, M) float32."""
         return np.asarray(histories @ self.weights, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class EaseByUsers:
+    """The same scores from the training matrix X, (U, M), (XXᵀ + λI)⁻¹, (U, U), and the diagonal of λP, (M,)."""
+
+    training: sparse.csr_matrix
+    inverse: npt.NDArray[np.float64]
+    diagonal: npt.NDArray[np.float64]
+
+    @staticmethod
+    def fit(training: sparse.csr_matrix, *, regularization: float) -> "EaseByUsers":
+        """Invert, in float64.
+
+        Args:
+            training: (U, M) implicit matrix; needs U² floats of memory twice over.
+            regularization: λ > 0.
+        """
+        inverse, columns = _inverse(training @ training.T, regularization), training.tocsc().astype(np.float64)
+        explained = [
+            np.asarray(block.multiply(inverse @ block.toarray()).sum(axis=0)).ravel()
+            for block in (columns[:, start : start + BLOCK] for start in range(0, columns.shape[1], BLOCK))
+        ]
+        return EaseByUsers(training, inverse, 1 - np.concatenate(explained))
+
+    def score(self, histories: sparse.csr_matrix) -> Float32Array:
+        """X B, (B, M) float32: a row x becomes x − xP / diag P."""
+        alike = (histories @ self.training.T).toarray() @ self.inverse  # (B, U)
+        explained = (self.training.T @ alike.T).T  # (B, M)
+        own = np.asarray(explained + histories.multiply(self.diagonal - 1))
+        return (own / self.diagonal).astype(np.float32)
+
+
+def _inverse(gram: sparse.csr_matrix, regularization: float) -> npt.NDArray[np.float64]:
+    """(gram + λI)⁻¹, of a symmetric matrix."""
+    dense: npt.NDArray[np.float64] = gram.astype(np.float64).toarray()
+    dense[np.diag_indices_from(dense)] += regularization
+    factor = linalg.cho_factor(dense, lower=True, overwrite_a=True)
+    inverse: npt.NDArray[np.float64] = linalg.cho_solve(factor, np.eye(len(dense)), overwrite_b=True)
+    return inverse

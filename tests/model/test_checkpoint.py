@@ -17,12 +17,16 @@ from macrid.model.errors import CheckpointError
 from tests.support.groups import CONFIG, groups_split
 
 CONFIG = dataclasses.replace(CONFIG, epochs=4)
-SAMPLED = dataclasses.replace(CONFIG, samples=25)
+CONFIGS = {
+    "all items": CONFIG,
+    "sampled": dataclasses.replace(CONFIG, samples=25),
+    "taught": dataclasses.replace(CONFIG, teacher=0.5, balance=0.5),
+}
 DYING = """
 import os, signal, sys, torch
 from pathlib import Path
 from macrid.model import checkpoint, training
-from tests.model.test_checkpoint import CONFIG, SAMPLED
+from tests.model.test_checkpoint import CONFIGS
 from tests.support.groups import groups_split
 
 torch.set_num_threads(1)
@@ -38,8 +42,7 @@ def keep_or_die(self, *state):
         os.kill(os.getpid(), signal.SIGKILL)
 
 checkpoint.Keeper.keep = keep_or_die
-config = SAMPLED if config == "sampled" else CONFIG
-training.train(groups_split(), config, checkpoints=checkpoint.Checkpoints(Path(file), every_seconds=0))
+training.train(groups_split(), CONFIGS[config], checkpoints=checkpoint.Checkpoints(Path(file), every_seconds=0))
 """
 
 
@@ -81,12 +84,12 @@ class TestResume:
         killed(path, at=at, half=half)
         assert_same(training.train(split, CONFIG, checkpoints=Checkpoints(path, resume=True)), uninterrupted)
 
-    def test_with_sampled_items_too(self, split, tmp_path):
+    @pytest.mark.parametrize("config", ["sampled", "taught"])
+    def test_with_sampled_items_and_with_a_teacher_too(self, split, tmp_path, config):
         path = tmp_path / "state.npz"
-        killed(path, at=13, config="sampled")
-        assert_same(
-            training.train(split, SAMPLED, checkpoints=Checkpoints(path, resume=True)), training.train(split, SAMPLED)
-        )
+        killed(path, at=13, config=config)
+        resumed = training.train(split, CONFIGS[config], checkpoints=Checkpoints(path, resume=True))
+        assert_same(resumed, training.train(split, CONFIGS[config]))
 
     def test_a_run_that_never_died_is_the_same_with_checkpoints(self, split, uninterrupted, tmp_path):
         checkpoints = Checkpoints(tmp_path / "state.npz", every_seconds=0)

@@ -7,6 +7,7 @@ from scipy import sparse
 
 from macrid.model import likelihood, objective
 from macrid.model.network import Histories, MacridVAE, NetworkConfig, unit
+from macrid.model.targets import Targets
 
 ITEMS, USERS = 30, 6
 CONFIG = NetworkConfig(concepts=3, dimensions=5)
@@ -124,6 +125,45 @@ class TestLikelihood:
             *(torch.autograd.grad(3 * value, tensors) for value in reversed(values)), strict=True
         ):
             torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+
+    @pytest.mark.parametrize("taught", [False, True])
+    @pytest.mark.parametrize("temperature", [0.1, 0.01])
+    def test_users_have_weights_and_may_be_asked_for_something_else(self, inputs, taught, temperature, monkeypatch):
+        monkeypatch.setattr(likelihood, "SLICE_FLOATS", 1)
+        monkeypatch.setattr(likelihood, "FEWEST_USERS", 2)
+        (z, h, log_c), histories = inputs
+        generator = torch.Generator().manual_seed(8)
+        weights = torch.rand(USERS, generator=generator, dtype=torch.float64)
+        shares = torch.zeros(USERS, ITEMS, dtype=torch.float64)
+        shares[histories.rows, histories.items] = 1.0
+        targets, scores = None, (torch.einsum("kbd,md->kbm", z, h) / temperature + log_c.T[:, None]).logsumexp(dim=0)
+        if taught:
+            left_out = histories.only(histories.items % 2 == 0)
+            shares = torch.rand(USERS, ITEMS, generator=generator, dtype=torch.float64)
+            shares[left_out.rows, left_out.items] = 0.0
+            targets = Targets(shares, left_out)
+            asked = torch.ones(USERS, ITEMS, dtype=torch.bool)
+            asked[left_out.rows, left_out.items] = False
+            scores = scores.masked_fill(~asked, -1e30)
+        expected = -(weights[:, None] * shares * scores.log_softmax(dim=1)).sum()
+        found = likelihood.negative_log_likelihood(
+            z, h, log_c, histories, temperature, user_weights=weights, targets=targets
+        )
+        torch.testing.assert_close(found, expected)
+        for ours, plain in zip(*(torch.autograd.grad(each, (z, h, log_c)) for each in (found, expected)), strict=True):
+            torch.testing.assert_close(ours, plain, atol=1e-9, rtol=1e-9)
+
+    @pytest.mark.parametrize("taught", [False, True])
+    def test_exponentials_beyond_float32_do_not_overflow(self, inputs, taught):
+        tensors, histories = inputs
+        nothing = Histories(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), USERS)
+        targets = Targets(torch.full((USERS, ITEMS), 1 / ITEMS), nothing) if taught else None
+
+        def loss(kind):
+            asked = targets and Targets(targets.shares.to(kind), nothing)
+            return likelihood.negative_log_likelihood(*[x.to(kind) for x in tensors], histories, 0.005, targets=asked)
+
+        torch.testing.assert_close(loss(torch.float32).double(), loss(torch.float64), rtol=1e-4, atol=1e-4)
 
     def test_of_no_users_it_is_nothing_and_so_are_its_gradients(self, inputs):
         (z, *others), nobody = (

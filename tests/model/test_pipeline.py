@@ -99,7 +99,7 @@ class TestMlLatestSmall:
 
     @pytest.mark.slow
     def test_ease_scores_what_it_should(self, split):
-        result = pipeline.evaluate(pipeline.Ease.fit(split.training, regularization=300), split.test)
+        result = pipeline.evaluate(pipeline.ease.fit_ease(split.training, regularization=300), split.test)
         assert [round(result.mean(name), 3) for name in result.values] == [0.300, 0.310, 0.413]
 
     def test_titles_years_and_genres_are_read(self, ml_latest_small):

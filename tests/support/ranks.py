@@ -19,6 +19,7 @@ EPOCHS = 2
 CONFIGS = {
     "all items": dataclasses.replace(CONFIG, epochs=EPOCHS),
     "sampled": dataclasses.replace(CONFIG, epochs=EPOCHS, samples=25),
+    "taught": dataclasses.replace(CONFIG, epochs=EPOCHS, teacher=0.5, balance=0.5),
     "without noise": dataclasses.replace(
         CONFIG,
         epochs=EPOCHS,
@@ -35,7 +36,8 @@ def found(name: str, ranks: Ranks = ALONE) -> dict[str, np.ndarray]:
     state, _ = training._begin(split.training, training.resolved(config, *split.training.shape), None, "", None, ranks)
     figures = {}
     for users in BATCHES:
-        losses = training._update(state, Histories.from_matrix(split.training[:users]), config, 1, users, ranks)
+        asked = training._question(split.training, config).of_users(torch.arange(users))
+        losses = training._update(state, Histories.from_matrix(split.training[:users]), config, 1, users, ranks, asked)
         figures[f"loss of {users}"] = np.array(losses)
         for weights, value in state.network.named_parameters():
             figures[f"gradient of {users}: {weights}"] = value.grad.to_dense().numpy().copy()

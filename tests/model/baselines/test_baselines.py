@@ -1,10 +1,13 @@
 """Known answers: a popularity count, EASE's definition as a constrained ridge regression, and a checkerboard to complete."""
 
 import numpy as np
+import pytest
 from scipy import sparse
 
-from macrid.model.baselines.ease import Ease
+from macrid.model.baselines import ease
+from macrid.model.baselines.ease import Ease, EaseByUsers, fit_ease
 from macrid.model.baselines.popularity import Popularity
+from macrid.model.errors import DataError
 
 
 def random_matrix(users=50, items=8, seed=0):
@@ -29,6 +32,27 @@ class TestEase:
 
     def test_no_item_explains_itself(self):
         assert (np.diag(Ease.fit(random_matrix(), regularization=1.0).weights) == 0).all()
+
+    @pytest.mark.parametrize("users", [5, 8, 50])
+    def test_by_users_the_scores_are_the_same(self, users):
+        training, histories = random_matrix(users), random_matrix(6, seed=1)
+        expected = Ease.fit(training, regularization=2.0).score(histories)
+        np.testing.assert_allclose(EaseByUsers.fit(training, regularization=2.0).score(histories), expected, atol=1e-6)
+
+    def test_the_smaller_matrix_is_inverted(self):
+        assert isinstance(fit_ease(random_matrix(7), regularization=1.0), EaseByUsers)
+        assert isinstance(fit_ease(random_matrix(9), regularization=1.0), Ease)
+
+    def test_by_users_items_are_looked_at_in_blocks(self, monkeypatch):
+        training = random_matrix(5)
+        whole = EaseByUsers.fit(training, regularization=2.0)
+        monkeypatch.setattr(ease, "BLOCK", 3)
+        np.testing.assert_allclose(EaseByUsers.fit(training, regularization=2.0).diagonal, whole.diagonal, rtol=1e-12)
+
+    def test_too_many_of_both_are_named(self, monkeypatch):
+        monkeypatch.setattr(ease, "LARGEST", 7)
+        with pytest.raises(DataError, match="there are 8 items and 50 users, expected at most 7 of either"):
+            fit_ease(random_matrix(), regularization=1.0)
 
     def test_a_checkerboard_is_completed(self):
         board = np.indices((20, 10)).sum(axis=0) % 2 == 0

@@ -1,0 +1,117 @@
+"""What users are asked: weights of users, and a teacher who has never seen them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from macrid.model import training
+from macrid.model.baselines.ease import Ease
+from macrid.model.baselines.popularity import Popularity
+from macrid.model.errors import DataError
+from macrid.model.evaluation import evaluate
+from macrid.model.network import Histories
+from macrid.model.objective import training_loss
+from macrid.model.targets import FITS, TEACHER_TEMPERATURE, Question, Teacher
+from tests.support.groups import CONFIG, groups_split
+
+LAMBDA = 5.0
+
+
+@pytest.fixture(scope="module")
+def clicks():
+    generator = np.random.default_rng(0)
+    matrix = (generator.random((23, 12)) < 0.3).astype(np.float32)
+    matrix[:, 0] = 1  # nobody has nothing
+    return sparse.csr_matrix(matrix)
+
+
+@pytest.fixture(scope="module")
+def teacher(clicks):
+    return Teacher(clicks, LAMBDA, seed=3)
+
+
+class TestWeights:
+    def test_they_fall_with_the_history_as_balance_says_and_a_click_weighs_one_on_average(self, clicks):
+        n = np.diff(clicks.indptr)
+        for balance in (0.5, 1.0):
+            weights = Question.of(clicks, balance, 0.0, LAMBDA, 0).weights.numpy()
+            np.testing.assert_allclose(weights / weights[0], (n / n[0]) ** -balance, rtol=1e-5)
+            assert (weights * n).sum() / n.sum() == pytest.approx(1)
+        np.testing.assert_allclose(weights * n, (weights * n)[0], rtol=1e-5)  # at 1 every user counts alike
+
+    def test_without_balance_and_teacher_nothing_is_asked_that_the_paper_does_not_ask(self, clicks):
+        asked = Question.of(clicks, 0.0, 0.0, LAMBDA, 0).of_users(torch.arange(4))
+        assert asked.weights is None
+        assert not asked.taught
+
+
+class TestTeacher:
+    def test_each_user_is_asked_of_an_ease_that_was_fitted_without_them(self, clicks, teacher):
+        users, seen = torch.tensor([4, 0, 19]), Histories.from_matrix(clicks[[4, 0, 19]])
+        opinion = teacher.opinion(seen, users)
+        for at, user in enumerate(users.tolist()):
+            without = teacher._part_of != teacher._part_of[user]
+            assert not without[user]
+            scores = Ease.fit(clicks[without], regularization=LAMBDA).score(clicks[user])[0] / TEACHER_TEMPERATURE
+            scores[clicks[user].indices] = -np.inf
+            expected = np.exp(scores - scores.max())
+            np.testing.assert_allclose(opinion[at], expected / expected.sum(), rtol=1e-4, atol=1e-7)
+
+    def test_the_parts_are_of_equal_size(self, teacher):
+        sizes = np.bincount(teacher._part_of, minlength=FITS)
+        assert sizes.max() - sizes.min() <= 1
+
+    def test_of_whom_nothing_is_seen_every_item_is_as_likely(self, teacher):
+        nobody = Histories(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), 2)
+        torch.testing.assert_close(teacher.opinion(nobody, torch.tensor([1, 2])), torch.full((2, 12), 1 / 12))
+
+    def test_too_few_users_are_named(self, clicks):
+        with pytest.raises(DataError, match="at least 5 training users, there are 4"):
+            Teacher(clicks[:4], LAMBDA, 0)
+
+
+class TestTargets:
+    def test_they_are_the_clicks_not_seen_and_the_teachers_opinion_with_the_mass_of_all_clicks(self, clicks, teacher):
+        rows = torch.tensor([7, 2])
+        histories = Histories.from_matrix(clicks[[7, 2]])
+        seen = torch.arange(len(histories.items)) % 2 == 0
+        targets = Question(teacher=teacher, share=0.25).of_users(rows).targets(histories, seen)
+        opinion = teacher.opinion(histories.only(seen), rows)
+        dense = torch.from_numpy(clicks[[7, 2]].toarray())
+        left = dense.clone()
+        left[histories.rows[seen], histories.items[seen]] = 0
+        expected = 0.75 * left / left.sum(dim=1, keepdim=True) + 0.25 * opinion
+        torch.testing.assert_close(targets.shares, expected * dense.sum(dim=1, keepdim=True))
+        assert torch.equal(targets.left_out.items, histories.items[seen])
+
+
+def test_a_network_learns_from_a_teacher_and_the_same_again_to_the_bit():
+    split = groups_split()
+    config = dataclasses.replace(CONFIG, teacher=0.5, balance=0.5, teacher_regularization=50.0)
+    taught = training.train(split, config)
+    popular = evaluate(Popularity.fit(split.training), split.validation).mean("ndcg@100")
+    assert evaluate(taught.network, split.validation).mean("ndcg@100") > 1.2 * popular
+    again = training.train(split, config)
+    assert [epoch.loss for epoch in again.history] == [epoch.loss for epoch in taught.history]
+
+
+def test_a_teacher_beside_a_sample_of_items_is_refused():
+    with pytest.raises(DataError, match=r"teacher is 0.5 and samples are 10; expected one of them at 0"):
+        training.resolved(dataclasses.replace(CONFIG, teacher=0.5, samples=10), 100, 40)
+
+
+def test_losses_of_parts_of_a_batch_add_up_to_that_of_the_batch():
+    split = groups_split()
+    config = dataclasses.replace(CONFIG, teacher=0.5, balance=0.5)
+    state, _ = training._begin(split.training, training.resolved(config, *split.training.shape), None, "", None)
+    rows = torch.arange(9)
+    batch, asked = Histories.from_matrix(split.training[:9]), training._question(split.training, config).of_users(rows)
+
+    def loss(part):
+        generator = torch.Generator().manual_seed(1)
+        return training_loss(state.network, batch, 0.2, generator, part=part, question=asked).total
+
+    torch.testing.assert_close(loss(slice(0, 4)) + loss(slice(4, 9)), loss(None))
