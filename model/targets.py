@@ -56,7 +56,7 @@ class Teacher:
         Raises:
             DataError: too many users and items for EASE, or too few users for so many parts.
         """
-        users, self._items = training.shape
+        users, self.items = training.shape
         if users < FITS:
             raise DataError(f"a teacher needs at least {FITS} training users, there are {users}: leave `teacher` at 0")
         self._part_of = np.random.default_rng(seed).permutation(users) % FITS  # (U,)
@@ -69,7 +69,7 @@ class Teacher:
             seen: some clicks of B users.
             rows: (B,) which training users they are.
         """
-        clicks = seen.to_matrix(self._items)
+        clicks = seen.to_matrix(self.items)
         scores = np.empty(clicks.shape, dtype=np.float32)
         parts = self._part_of[rows.numpy()]
         for part in np.unique(parts):
@@ -132,9 +132,14 @@ class BatchQuestion:
         return BatchQuestion(self.question, self.rows[users])
 
     def targets(self, histories: Histories, seen: Tensor) -> Targets:
-        """What is asked when some clicks are seen, (E,) bool: of each user the mass of all their clicks."""
+        """What is asked when some clicks are seen, (E,) bool: of each user the mass of all their clicks.
+
+        Of a user of whom every item is seen nothing would be left to ask: they are asked as if nothing were.
+        """
         teacher, share = self.question.teacher, self.question.share
         assert teacher is not None
+        count = torch.bincount(histories.rows[seen], minlength=histories.users)
+        seen = seen & (count < teacher.items)[histories.rows]
         known = histories.only(seen)
         opinion = teacher.opinion(known, self.rows)  # (B, M)
         asked = histories.only(~seen)

@@ -87,6 +87,13 @@ class TestTargets:
         torch.testing.assert_close(targets.shares, expected * dense.sum(dim=1, keepdim=True))
         assert torch.equal(targets.left_out.items, histories.items[seen])
 
+    def test_of_whom_every_item_is_seen_they_are_asked_as_if_nothing_were(self, clicks, teacher):
+        everything = Histories(torch.arange(12), torch.zeros(12, dtype=torch.int64), 1)
+        asked = Question(teacher=teacher, share=0.5).of_users(torch.tensor([3]))
+        targets = asked.targets(everything, torch.ones(12, dtype=torch.bool))
+        assert len(targets.left_out.items) == 0
+        torch.testing.assert_close(targets.shares, torch.ones(1, 12))
+
 
 def test_a_network_learns_from_a_teacher_and_the_same_again_to_the_bit():
     split = groups_split()
