@@ -24,7 +24,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from benchmarks.machine import describe
 from macrid.model import datasets, pipeline, training
-from macrid.model.baselines.ease import LARGEST, fit_ease
+from macrid.model.baselines.ease import can_be_fitted, fit_ease
 from macrid.model.datasets.dataset import Source
 from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.methods import MACRID_KINDS
@@ -56,7 +56,7 @@ def main() -> None:
     baseline, splits = [], []
     for seed in arguments.seeds:
         splits.append(pipeline.split_source(source, None, seed))
-        if min(splits[-1].training.shape) <= LARGEST:
+        if can_be_fitted(splits[-1].training):
             ease = fit_ease(splits[-1].training, regularization=arguments.ease)
             baseline.append({arguments.on: plain(evaluate(ease, held_out(splits[-1], arguments.on))), "epoch": 0})
         for way, settings in ways.items():

@@ -270,7 +270,7 @@ def describe_data(source: Source, split: Split) -> dict[str, object]:
 def compare(network: Scorer, split: Split) -> Table:
     """MacridVAE beside popularity and EASE on the test users: method -> measure -> mean and standard error."""
     scorers: dict[str, Scorer] = {"MacridVAE": network}
-    if min(split.training.shape) <= ease.LARGEST:
+    if ease.can_be_fitted(split.training):
         scorers["EASE"] = ease.fit_ease(split.training, regularization=EASE_REGULARIZATION)
     scorers["popularity"] = Popularity.fit(split.training)
     results: dict[str, Evaluation] = {name: evaluate(scorer, split.test) for name, scorer in scorers.items()}

@@ -15,7 +15,12 @@ from macrid.model.errors import DataError
 from macrid.model.evaluation import Scorer
 
 LARGEST = 12_000  # rows of a matrix to invert, which takes n³ operations and n² floats twice over
-BLOCK = 4096  # items
+BLOCK = 1024  # items
+
+
+def can_be_fitted(training: sparse.csr_matrix) -> bool:
+    """Whether one of the matrices to invert is small enough."""
+    return bool(min(training.shape) <= LARGEST)
 
 
 def fit_ease(training: sparse.csr_matrix, *, regularization: float) -> Scorer:
@@ -29,7 +34,7 @@ def fit_ease(training: sparse.csr_matrix, *, regularization: float) -> Scorer:
         DataError: both users and items are too many.
     """
     users, items = training.shape
-    if min(users, items) > LARGEST:
+    if not can_be_fitted(training):
         raise DataError(
             f"EASE inverts a matrix of items by items, or of users by users; there are {items} items and {users} users, expected "
             f"at most {LARGEST} of either"
@@ -78,11 +83,10 @@ class EaseByUsers:
             training: (U, M) implicit matrix; needs U² floats of memory twice over.
             regularization: λ > 0.
         """
-        inverse, columns = _inverse(training @ training.T, regularization), training.tocsc().astype(np.float64)
-        explained = [
-            np.asarray(block.multiply(inverse @ block.toarray()).sum(axis=0)).ravel()
-            for block in (columns[:, start : start + BLOCK] for start in range(0, columns.shape[1], BLOCK))
-        ]
+        inverse = _inverse(training @ training.T, regularization)
+        by_item = training.T.tocsr()  # (M, U)
+        blocks = (by_item[start : start + BLOCK] for start in range(0, by_item.shape[0], BLOCK))
+        explained = [np.asarray(block.multiply(block @ inverse).sum(axis=1)).ravel() for block in blocks]
         return EaseByUsers(training, inverse, 1 - np.concatenate(explained))
 
     def score(self, histories: sparse.csr_matrix) -> Float32Array:
