@@ -53,6 +53,9 @@ class TestEase:
         monkeypatch.setattr(ease, "LARGEST", 7)
         with pytest.raises(DataError, match="there are 8 items and 50 users, expected at most 7 of either"):
             fit_ease(random_matrix(), regularization=1.0)
+        monkeypatch.setattr(ease, "LARGEST", 8)  # one of them is enough
+        assert isinstance(fit_ease(random_matrix(50), regularization=1.0), Ease)
+        assert isinstance(fit_ease(random_matrix(7, items=30), regularization=1.0), EaseByUsers)
 
     def test_a_checkerboard_is_completed(self):
         board = np.indices((20, 10)).sum(axis=0) % 2 == 0
