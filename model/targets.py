@@ -6,8 +6,8 @@ measures of accuracy are means over users. `balance` makes long histories count 
 With a teacher the network is asked what the measures ask: the encoder sees a part of a history, and the rest of it is to be found
 among all items that are not in that part. A share of the target is the teacher's opinion of all those items, EASE's (Steck,
 WWW 2019): what follows from every pair of items that people had together, which no vector of d numbers can hold, but a network
-can learn to come near. EASE would know a user whom it was fitted to. So it is fitted several times, each time without a part
-of the users, and each user is asked of the one that never saw them.
+can learn to come near. EASE would know a user whom it was fitted to. So each user is asked of an EASE that was fitted to all the
+others, which takes no more than one fit.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,9 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from macrid.model.baselines.ease import fit_ease
-from macrid.model.errors import DataError
+from macrid.model.baselines.ease import LeaveOneOut
 from macrid.model.network import Histories
 
-FITS = 5  # of EASE, each without another part of the users
 TEACHER_TEMPERATURE = 0.1  # of 0.02 to 0.2 what gives withheld items of validation users the highest likelihood
 
 
@@ -43,24 +41,20 @@ class Targets:
 
 
 class Teacher:
-    """EASE of users it was not fitted to."""
+    """EASE, asked about each user as if it had been fitted without them."""
 
-    def __init__(self, training: sparse.csr_matrix, regularization: float, seed: int) -> None:
-        """Fit it `FITS` times.
+    def __init__(self, training: sparse.csr_matrix, regularization: float) -> None:
+        """Fit it.
 
         Args:
             training: (U, M).
             regularization: λ.
-            seed: of who is in which part.
 
         Raises:
-            DataError: too many users and items for EASE, or too few users for so many parts.
+            DataError: too many users and items for EASE.
         """
-        users, self.items = training.shape
-        if users < FITS:
-            raise DataError(f"a teacher needs at least {FITS} training users, there are {users}: leave `teacher` at 0")
-        self._part_of = np.random.default_rng(seed).permutation(users) % FITS  # (U,)
-        self._fits = [fit_ease(training[self._part_of != part], regularization=regularization) for part in range(FITS)]
+        self.items = training.shape[1]
+        self._fit = LeaveOneOut.of(training, regularization=regularization)
 
     def opinion(self, seen: Histories, rows: Tensor) -> Tensor:
         """Of what users may click beside what is seen of them: (B, M), a distribution for each, 0 for what is seen.
@@ -69,12 +63,7 @@ class Teacher:
             seen: some clicks of B users.
             rows: (B,) which training users they are.
         """
-        clicks = seen.to_matrix(self.items)
-        scores = np.empty(clicks.shape, dtype=np.float32)
-        parts = self._part_of[rows.numpy()]
-        for part in np.unique(parts):
-            theirs = np.flatnonzero(parts == part)
-            scores[theirs] = self._fits[part].score(clicks[theirs])
+        scores = self._fit.score(seen.to_matrix(self.items), rows.numpy())
         opinion = torch.from_numpy(scores).div_(TEACHER_TEMPERATURE)
         opinion[seen.rows, seen.items] = -torch.inf
         return opinion.softmax(dim=1)
@@ -95,13 +84,13 @@ class Question:
     share: float = 0.0
 
     @staticmethod
-    def of(training: sparse.csr_matrix, balance: float, share: float, regularization: float, seed: int) -> "Question":
+    def of(training: sparse.csr_matrix, balance: float, share: float, regularization: float) -> "Question":
         """The question that settings of training say: see `TrainingConfig`."""
         clicks = np.maximum(np.diff(training.indptr), 1).astype(np.float64)  # (U,)
         weights = clicks**-balance * clicks.sum() / (clicks ** (1 - balance)).sum()
         return Question(
             torch.from_numpy(weights.astype(np.float32)) if balance else None,
-            Teacher(training, regularization, seed) if share else None,
+            Teacher(training, regularization) if share else None,
             share,
         )
 

@@ -55,7 +55,7 @@ class TrainingConfig:
             n^−balance, scaled so that a click weighs 1 on average. 0: every click counts alike, as in the paper; 1: every user.
         teacher: the share of every user's target that a teacher sets, which is EASE, and the encoder then sees only a part of a
             history and is asked for the rest: see targets.py. 0 for none, and what is asked for is the whole history, as in the
-            paper. Needs M² floats five times over, or U² where there are fewer users than items.
+            paper. Needs M² floats, or U² where there are fewer users than items.
         teacher_regularization: λ of that EASE.
         samples: how many items an update draws, beside those clicked, for the normaliser of the likelihood: see sampling.py; the
             tables are then changed by rows. 0 for all items, as the authors do; None: SAMPLES in a catalogue of
@@ -248,7 +248,7 @@ def _start(
 
 def _question(training: sparse.csr_matrix, config: TrainingConfig) -> Question:
     """What training users are asked."""
-    return Question.of(training, config.balance, config.teacher, config.teacher_regularization, config.seed)
+    return Question.of(training, config.balance, config.teacher, config.teacher_regularization)
 
 
 def _one_pass(

@@ -2,9 +2,13 @@
 
 B = I − P diag(1 / diag P) with P = (XᵀX + λI)⁻¹. Where there are fewer users than items, P need not be written down:
 λP = I − Xᵀ(XXᵀ + λI)⁻¹X (Woodbury), and only a matrix of users by users is inverted.
+
+Without a user x, XᵀX is less by xxᵀ, and so P is more by PxxᵀP / (1 − xᵀPx) (Sherman and Morrison): one fit says what each
+of the fits to all users but one would say.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +16,6 @@ from scipy import linalg, sparse
 
 from macrid.artifacts.schema import Float32Array
 from macrid.model.errors import DataError
-from macrid.model.evaluation import Scorer
 
 LARGEST = 12_000  # rows of a matrix to invert, which takes n³ operations and n² floats twice over
 BLOCK = 1024  # items
@@ -23,7 +26,7 @@ def can_be_fitted(training: sparse.csr_matrix) -> bool:
     return bool(min(training.shape) <= LARGEST)
 
 
-def fit_ease(training: sparse.csr_matrix, *, regularization: float) -> Scorer:
+def fit_ease(training: sparse.csr_matrix, *, regularization: float) -> "Ease | EaseByUsers":
     """Fit it by whichever is the smaller inverse.
 
     Args:
@@ -45,9 +48,10 @@ def fit_ease(training: sparse.csr_matrix, *, regularization: float) -> Scorer:
 
 @dataclass(frozen=True)
 class Ease:
-    """Item-item weights with a zero diagonal, (M, M) float32."""
+    """Item-item weights B with a zero diagonal, (M, M) float32, and the diagonal of λP, (M,)."""
 
     weights: Float32Array
+    diagonal: npt.NDArray[np.float64]
 
     @staticmethod
     def fit(training: sparse.csr_matrix, *, regularization: float) -> "Ease":
@@ -58,9 +62,11 @@ class Ease:
             regularization: λ > 0.
         """
         precision = _inverse(training.T @ training, regularization)
-        weights = -precision / np.diag(precision)
+        diagonal = np.diag(precision).copy()
+        weights = -precision / diagonal
         np.fill_diagonal(weights, 0.0)
-        return Ease(np.ascontiguousarray(weights, dtype=np.float32))  # or scipy copies all of it for every product
+        rows = np.ascontiguousarray(weights, dtype=np.float32)  # or scipy copies all of it for every product
+        return Ease(rows, diagonal * regularization)
 
     def score(self, histories: sparse.csr_matrix) -> Float32Array:
         """X B, (B, M) float32."""
@@ -95,6 +101,59 @@ class EaseByUsers:
         explained = (self.training.T @ alike.T).T  # (B, M)
         own = np.asarray(explained + histories.multiply(self.diagonal - 1))
         return (own / self.diagonal).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """What EASE scores for a training user when it is fitted to all the others.
+
+    Attributes:
+        training: X, (U, M) implicit.
+        fit: EASE of all of them.
+        regularization: λ of that fit.
+    """
+
+    training: sparse.csr_matrix
+    fit: Ease | EaseByUsers
+    regularization: float
+
+    @staticmethod
+    def of(training: sparse.csr_matrix, *, regularization: float) -> "LeaveOneOut":
+        """Fit once.
+
+        Args:
+            training: (U, M) implicit matrix.
+            regularization: λ > 0.
+
+        Raises:
+            DataError: both users and items are too many.
+        """
+        return LeaveOneOut(training, fit_ease(training, regularization=regularization), regularization)
+
+    def score(self, histories: sparse.csr_matrix, users: npt.NDArray[np.int64]) -> Float32Array:
+        """(B, M) float32, each row of histories by the fit without that training user.
+
+        Args:
+            histories: (B, M) implicit: what is known of them.
+            users: (B,) rows of X.
+        """
+        whole = self.training[users]
+        from_whole, from_history = self._by_precision(whole), self._by_precision(histories)  # λxP and λhP, (B, M)
+        # λ(1 − xᵀPx) and λhPx, (B, 1)
+        left = self.regularization - np.asarray(whole.multiply(from_whole).sum(axis=1), dtype=np.float32)
+        shared = np.asarray(whole.multiply(from_history).sum(axis=1), dtype=np.float32)
+        from_history += shared / left * from_whole
+        from_whole *= from_whole / left
+        from_whole += self._diagonal
+        return np.asarray(histories - from_history / from_whole, dtype=np.float32)
+
+    @cached_property
+    def _diagonal(self) -> Float32Array:
+        return self.fit.diagonal.astype(np.float32)
+
+    def _by_precision(self, rows: sparse.csr_matrix) -> Float32Array:
+        """λ times rows (B, M) times P."""
+        return np.asarray(rows - self.fit.score(rows), dtype=np.float32) * self._diagonal
 
 
 def _inverse(gram: sparse.csr_matrix, regularization: float) -> npt.NDArray[np.float64]:

@@ -14,7 +14,7 @@ from macrid.model.errors import DataError
 from macrid.model.evaluation import evaluate
 from macrid.model.network import Histories
 from macrid.model.objective import training_loss
-from macrid.model.targets import FITS, TEACHER_TEMPERATURE, Question, Teacher
+from macrid.model.targets import TEACHER_TEMPERATURE, Question, Teacher
 from tests.support.groups import CONFIG, groups_split
 
 LAMBDA = 5.0
@@ -30,47 +30,40 @@ def clicks():
 
 @pytest.fixture(scope="module")
 def teacher(clicks):
-    return Teacher(clicks, LAMBDA, seed=3)
+    return Teacher(clicks, LAMBDA)
 
 
 class TestWeights:
     def test_they_fall_with_the_history_as_balance_says_and_a_click_weighs_one_on_average(self, clicks):
         n = np.diff(clicks.indptr)
         for balance in (0.5, 1.0):
-            weights = Question.of(clicks, balance, 0.0, LAMBDA, 0).weights.numpy()
+            weights = Question.of(clicks, balance, 0.0, LAMBDA).weights.numpy()
             np.testing.assert_allclose(weights / weights[0], (n / n[0]) ** -balance, rtol=1e-5)
             assert (weights * n).sum() / n.sum() == pytest.approx(1)
         np.testing.assert_allclose(weights * n, (weights * n)[0], rtol=1e-5)  # at 1 every user counts alike
 
     def test_without_balance_and_teacher_nothing_is_asked_that_the_paper_does_not_ask(self, clicks):
-        asked = Question.of(clicks, 0.0, 0.0, LAMBDA, 0).of_users(torch.arange(4))
+        asked = Question.of(clicks, 0.0, 0.0, LAMBDA).of_users(torch.arange(4))
         assert asked.weights is None
         assert not asked.taught
 
 
 class TestTeacher:
-    def test_each_user_is_asked_of_an_ease_that_was_fitted_without_them(self, clicks, teacher):
-        users, seen = torch.tensor([4, 0, 19]), Histories.from_matrix(clicks[[4, 0, 19]])
-        opinion = teacher.opinion(seen, users)
+    def test_each_user_is_asked_of_an_ease_that_was_fitted_to_all_the_others(self, clicks, teacher):
+        users, some = torch.tensor([4, 0, 19]), clicks[[4, 0, 19]].copy()
+        some.data[::3] = 0  # a part of their histories is asked with
+        some.eliminate_zeros()
+        opinion = teacher.opinion(Histories.from_matrix(some), users)
         for at, user in enumerate(users.tolist()):
-            without = teacher._part_of != teacher._part_of[user]
-            assert not without[user]
-            scores = Ease.fit(clicks[without], regularization=LAMBDA).score(clicks[user])[0] / TEACHER_TEMPERATURE
-            scores[clicks[user].indices] = -np.inf
+            others = np.arange(clicks.shape[0]) != user
+            scores = Ease.fit(clicks[others], regularization=LAMBDA).score(some[[at]])[0] / TEACHER_TEMPERATURE
+            scores[some[[at]].indices] = -np.inf
             expected = np.exp(scores - scores.max())
             np.testing.assert_allclose(opinion[at], expected / expected.sum(), rtol=1e-4, atol=1e-7)
-
-    def test_the_parts_are_of_equal_size(self, teacher):
-        sizes = np.bincount(teacher._part_of, minlength=FITS)
-        assert sizes.max() - sizes.min() <= 1
 
     def test_of_whom_nothing_is_seen_every_item_is_as_likely(self, teacher):
         nobody = Histories(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), 2)
         torch.testing.assert_close(teacher.opinion(nobody, torch.tensor([1, 2])), torch.full((2, 12), 1 / 12))
-
-    def test_too_few_users_are_named(self, clicks):
-        with pytest.raises(DataError, match="at least 5 training users, there are 4"):
-            Teacher(clicks[:4], LAMBDA, 0)
 
 
 class TestTargets:

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from macrid.model.baselines import ease
-from macrid.model.baselines.ease import Ease, EaseByUsers, fit_ease
+from macrid.model.baselines.ease import Ease, EaseByUsers, LeaveOneOut, fit_ease
 from macrid.model.baselines.popularity import Popularity
 from macrid.model.errors import DataError
 
@@ -48,6 +48,17 @@ class TestEase:
         whole = EaseByUsers.fit(training, regularization=2.0)
         monkeypatch.setattr(ease, "BLOCK", 3)
         np.testing.assert_allclose(EaseByUsers.fit(training, regularization=2.0).diagonal, whole.diagonal, rtol=1e-12)
+
+    @pytest.mark.parametrize("users", [5, 50])  # fitted by users and by items
+    def test_one_fit_says_what_fits_to_all_users_but_one_would(self, users):
+        training, histories = random_matrix(users), random_matrix(3, seed=1)
+        who = np.array([4, 0, 2])
+        found = LeaveOneOut.of(training, regularization=2.0).score(histories, who)
+        for row, user in enumerate(who):
+            others = np.arange(users) != user
+            expected = fit_ease(training[others], regularization=2.0).score(histories[[row]])[0]
+            own = histories[row].indices  # an item's score for itself is nowhere used, and rounded otherwise
+            np.testing.assert_allclose(np.delete(found[row], own), np.delete(expected, own), atol=1e-6)
 
     def test_too_many_of_both_are_named(self, monkeypatch):
         monkeypatch.setattr(ease, "LARGEST", 7)
