@@ -331,8 +331,8 @@ def write_best(study: optuna.Study, source: Source, search: Search, path: Path) 
 
 
 def write_trials(study: optuna.Study, path: Path) -> None:
-    """Every trial as a line of CSV: number, state, validation NDCG@100, seconds, and its settings."""
-    trials = study.get_trials(deepcopy=False)
+    """Every trial that has ended as a line of CSV: number, state, validation NDCG@100, seconds, and its settings."""
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     names = sorted({name for trial in trials for name in trial.params})
     with path.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")

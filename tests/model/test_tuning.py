@@ -156,6 +156,9 @@ class TestWhatIsSearched:
 def test_the_best_settings_and_all_trials_are_written(source, storage, tmp_path):
     search = Search("item-knn", {"shrinkage": 5.0})
     study = run(source, search, storage, 3)
+    study.add_trial(
+        optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
+    )  # goes on, or was broken off: no result
     best = write_best(study, source, search, tmp_path / "item-knn.toml")
     assert read_settings(tmp_path / "item-knn.toml", "item-knn") == best.settings
     assert best.settings["shrinkage"] == 5.0
@@ -164,5 +167,6 @@ def test_the_best_settings_and_all_trials_are_written(source, storage, tmp_path)
     assert (facts["trials"], facts["fingerprint"]) == (3, source.interactions.fingerprint())
     with (tmp_path / "item-knn.trials.csv").open() as lines:
         rows = list(csv.DictReader(lines))
+    assert [row["state"] for row in rows] == ["complete"] * 3
     assert max(float(row["ndcg@100"]) for row in rows) == pytest.approx(best.ndcg, abs=1e-6)
     assert tuning.best_value(study) == best.ndcg
