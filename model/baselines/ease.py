@@ -8,7 +8,6 @@ of the fits to all users but one would say.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -137,23 +136,17 @@ class LeaveOneOut:
             histories: (B, M) implicit: what is known of them.
             users: (B,) rows of X.
         """
-        whole = self.training[users]
-        from_whole, from_history = self._by_precision(whole), self._by_precision(histories)  # λxP and λhP, (B, M)
+        whole, diagonal = self.training[users], self.fit.diagonal.astype(np.float32)
+        # λxP and λhP, (B, M)
+        from_whole = np.asarray(whole - self.fit.score(whole)) * diagonal
+        from_history = np.asarray(histories - self.fit.score(histories)) * diagonal
         # λ(1 − xᵀPx) and λhPx, (B, 1)
         left = self.regularization - np.asarray(whole.multiply(from_whole).sum(axis=1), dtype=np.float32)
         shared = np.asarray(whole.multiply(from_history).sum(axis=1), dtype=np.float32)
         from_history += shared / left * from_whole
         from_whole *= from_whole / left
-        from_whole += self._diagonal
+        from_whole += diagonal
         return np.asarray(histories - from_history / from_whole, dtype=np.float32)
-
-    @cached_property
-    def _diagonal(self) -> Float32Array:
-        return self.fit.diagonal.astype(np.float32)
-
-    def _by_precision(self, rows: sparse.csr_matrix) -> Float32Array:
-        """λ times rows (B, M) times P."""
-        return np.asarray(rows - self.fit.score(rows), dtype=np.float32) * self._diagonal
 
 
 def _inverse(gram: sparse.csr_matrix, regularization: float) -> npt.NDArray[np.float64]:

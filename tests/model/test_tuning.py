@@ -156,9 +156,8 @@ class TestWhatIsSearched:
 def test_the_best_settings_and_all_trials_are_written(source, storage, tmp_path):
     search = Search("item-knn", {"shrinkage": 5.0})
     study = run(source, search, storage, 3)
-    study.add_trial(
-        optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
-    )  # goes on, or was broken off: no result
+    broken_off = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
+    study.add_trial(broken_off)  # no result, and not one of those written
     best = write_best(study, source, search, tmp_path / "item-knn.toml")
     assert read_settings(tmp_path / "item-knn.toml", "item-knn") == best.settings
     assert best.settings["shrinkage"] == 5.0
