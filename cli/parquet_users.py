@@ -11,6 +11,8 @@ from macrid.service.arrays import Int64Array
 from macrid.service.bulk import Recommended
 
 USERS_AT_ONCE = 512
+# Users read from the file at a time: opening it again costs as much as the histories of some hundred.
+READ_AT_ONCE = 16 * USERS_AT_ONCE
 
 
 def check_columns(users: Path, user: str, history: str) -> None:
@@ -37,9 +39,9 @@ def batches(users: Path, user: str, history: str) -> Iterator[pl.DataFrame]:
     """Read some users at a time, as the columns `user` and `history`."""
     table = pl.scan_parquet(users).select(pl.col(user).alias("user"), pl.col(history).alias("history"))
     start = 0
-    while len(batch := table.slice(start, USERS_AT_ONCE).collect()):
-        yield batch
-        start += USERS_AT_ONCE
+    while len(read := table.slice(start, READ_AT_ONCE).collect()):
+        yield from read.iter_slices(USERS_AT_ONCE)
+        start += READ_AT_ONCE
 
 
 def known_rows(item_ids: list[str]) -> pl.DataFrame:
@@ -53,12 +55,10 @@ def histories_of(batch: pl.DataFrame, known: pl.DataFrame) -> list[Int64Array]:
         batch.select(pl.int_range(pl.len()).alias("at"), pl.col("history").alias("item"))
         .explode("item")
         .join(known, on="item")
-        .select("at", "row")
-        .unique()
-        .sort("at", "row")
     )
-    ends = np.searchsorted(clicks["at"].to_numpy(), np.arange(1, len(batch)))
-    return list(np.split(clicks["row"].to_numpy().astype(np.int64), ends))
+    keys = np.sort(clicks["at"].to_numpy() * len(known) + clicks["row"].to_numpy())  # user by user, items ascending
+    at, rows = np.divmod(keys[np.diff(keys, prepend=-1) > 0], len(known))
+    return list(np.split(rows, np.searchsorted(at, np.arange(1, len(batch)))))
 
 
 def as_table(batch: pl.DataFrame, answer: Recommended, known: pl.DataFrame, user: str) -> pl.DataFrame:

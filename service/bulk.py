@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from macrid.service.arrays import Float64Array, Int64Array
 from macrid.service.loaded_model import LoadedModel
@@ -53,7 +54,7 @@ def recommend_all(
         exclude_history: whether items of a history are left out.
     """
     waiting: deque[Future[Recommended]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:  # each of ours would start as many again
         for batch in batches:
             waiting.append(pool.submit(recommend_batch, model, batch, n, exclude_history=exclude_history))
             if len(waiting) > 2 * threads:

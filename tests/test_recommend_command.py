@@ -1,13 +1,16 @@
 """`macrid recommend`: what it writes is what the service answers, for every user of a file."""
 
+import numpy as np
 import polars as pl
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 from typer.testing import CliRunner
 
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.store import Store
 from macrid.cli import app as cli_app
 from macrid.cli import parquet_users
+from macrid.service.bulk import recommend_all
 from macrid.service.loaded_model import LoadedModel
 from macrid.service.recommender import Limits, Recommender
 from macrid.service.schemas import RecommendRequest
@@ -26,6 +29,7 @@ def run(*arguments):
 
 def test_every_user_gets_what_the_service_answers(store, tmp_path, monkeypatch):
     monkeypatch.setattr(parquet_users, "USERS_AT_ONCE", 3)
+    monkeypatch.setattr(parquet_users, "READ_AT_ONCE", 5)  # batches of 3, 2 and 2 users
     histories = [["item-9", "item-20"], ["nope", "item-9", "item-9"], [], ["nope"], ["naïve ☃"], None, ["item-30", "a"]]
     users = pl.DataFrame(
         {"id": range(len(histories)), "clicks": histories}, schema_overrides={"clicks": pl.List(pl.String)}
@@ -59,3 +63,16 @@ def test_a_file_of_another_kind_is_refused_by_name(store, tmp_path, table, messa
     result = run(tmp_path / "users.parquet", tmp_path / "out.parquet", "--store", store)
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("│", " ").split())
+
+
+def test_each_thread_keeps_to_one_core(store):
+    counts = []
+
+    def batches():
+        counts.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        yield [np.array([1, 2])]
+
+    model = LoadedModel.prepare(Store(store).open_current(), "exact")
+    with threadpool_limits(2):
+        assert len(list(recommend_all(model, batches(), 3, 2))) == 1
+        assert set(counts) == {1}
