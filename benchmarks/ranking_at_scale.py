@@ -1,8 +1,8 @@
 """Ranking in catalogues of 10,000 to ten million items: time, recall, build time and size, on one core.
 
 Catalogues are generated (`benchmarks.generated`); the index is the one a bundle would get (`model/index.py`), searched by the
-server's own ranker; beside it the exact ranker, asked in turns. Other users are asked than those whose recall chose the
-number of cells.
+server's own ranker; beside it the exact ranker in float32 and, where items are kept so, in eight bits, all asked in turns.
+Other users are asked than those whose recall chose the number of cells.
 
     python -m benchmarks.ranking_at_scale [--items 10000,100000,1000000,10000000] [--users 100]
 """
@@ -10,7 +10,7 @@ number of cells.
 import argparse
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import faiss
 import numpy as np
@@ -23,7 +23,7 @@ from macrid.service.arrays import Float32Array
 from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.inverted_lists import InvertedListsRanker
 from macrid.service.ranking.items import Items
-from macrid.service.ranking.protocol import Ranking
+from macrid.service.ranking.protocol import Ranker, Ranking
 
 
 def main() -> None:
@@ -54,37 +54,40 @@ def measure(count: int, users: int) -> None:
     arrays = {"item_embeddings": world.item_embeddings, "prototypes": world.prototypes}
     sample = np.stack(world.components(min(users, 100), seed=2))
     probes, _ = indexing.measure(index, arrays, partition, world.temperature, sample)
-    exact, lists = ExactRanker(items), InvertedListsRanker(items, index, probes)
+    in_float32 = Items(world.item_embeddings, world.prototypes, world.temperature, partition)
+    in_float32.__dict__["in_eight_bits"] = None
+    lists = f"{index.nlist:,} cells, {probes} probed"
+    rankers: dict[str, Ranker] = {"exact": ExactRanker(in_float32), lists: InvertedListsRanker(items, index, probes)}
+    if items.in_eight_bits is not None:
+        rankers["exact, eight bits first"] = ExactRanker(items)
     asked = world.components(users)
     size = indexing.expected_size(count, world.item_embeddings.shape[1])
     for n in (20, 100):
-        truth, found, slow, quick = in_turns(exact, lists, asked, n)
-        recalls = [
-            f"{np.mean([np.isin(t.indices[:m], f.indices[:m]).mean() for t, f in zip(truth, found, strict=True)]):.4f}"
-            if m <= n
-            else ""
-            for m in (20, 100)
-        ]
-        ratio = np.median(slow) / np.median(quick)
-        print(f"| {count:,} | exact | {n} | {quantiles(slow)} | 1 | 1 | 1 | | |")
-        print(
-            f"| {count:,} | {index.nlist:,} cells, {probes} probed | {n} | {quantiles(quick)} | {ratio:.0f} | "
-            f"{' | '.join(recalls)} | {seconds:.0f} | {size:.2f} |",
-            flush=True,
-        )
+        answers, times = in_turns(rankers, asked, n)
+        for name in rankers:
+            pairs = list(zip(answers["exact"], answers[name], strict=True))
+            recalls = [
+                f"{np.mean([np.isin(t.indices[:m], f.indices[:m]).mean() for t, f in pairs]):.4f}" if m <= n else ""
+                for m in (20, 100)
+            ]
+            ratio = np.median(times["exact"]) / np.median(times[name])
+            built = f"{seconds:.0f} | {size:.2f}" if name == lists else " | "
+            cells = f"{count:,} | {name} | {n} | {quantiles(times[name])} | {ratio:.1f}"
+            print(f"| {cells} | {' | '.join(recalls)} | {built} |", flush=True)
 
 
 def in_turns(
-    exact: ExactRanker, lists: InvertedListsRanker, users: list[Float32Array], n: int
-) -> tuple[list[Ranking], list[Ranking], np.ndarray, np.ndarray]:
-    """Ask both for every user, one after the other, so that what else the machine does meets both."""
-    truth, found, slow, quick = [], [], [], []
+    rankers: Mapping[str, Ranker], users: list[Float32Array], n: int
+) -> tuple[dict[str, list[Ranking]], dict[str, np.ndarray]]:
+    """Ask all for every user, one after the other, so that what else the machine does meets all; answers and seconds."""
+    answers: dict[str, list[Ranking]] = {name: [] for name in rankers}
+    times: dict[str, list[float]] = {name: [] for name in rankers}
     for components in users:
-        for ranker, rankings, times in ((exact, truth, slow), (lists, found, quick)):
+        for name, ranker in rankers.items():
             ranking, seconds = timed(lambda ranker=ranker, components=components: ranker.rank(components, n, NOTHING))
-            rankings.append(ranking)
-            times.append(seconds)
-    return truth, found, np.array(slow), np.array(quick)
+            answers[name].append(ranking)
+            times[name].append(seconds)
+    return answers, {name: np.array(values) for name, values in times.items()}
 
 
 def timed(call: Callable[[], Ranking]) -> tuple[Ranking, float]:

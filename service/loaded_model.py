@@ -39,6 +39,7 @@ class LoadedModel:
     Attributes:
         bundle: the arrays, the concepts, the catalogue.
         encoder: history → components.
+        scored_items: the items as rankers score them.
         ranker: components → items.
         main_concepts: (M,) the concept each item belongs to most; of equal ones the first.
         by_popularity: (M,) item indices, most popular first; of equal ones the lower index first.
@@ -46,6 +47,7 @@ class LoadedModel:
 
     bundle: Bundle
     encoder: Encoder
+    scored_items: Items
     ranker: Ranker
     main_concepts: Int64Array
     by_popularity: Int64Array
@@ -57,6 +59,8 @@ class LoadedModel:
         Raises:
             ValueError: the bundle's index is not what its manifest says.
         """
+        arrays = bundle.item_embeddings, bundle.prototypes, bundle.manifest.temperature
+        items = Items(*arrays, bundle.log_partition)
         model = LoadedModel(
             bundle=bundle,
             encoder=Encoder(
@@ -66,7 +70,8 @@ class LoadedModel:
                 bundle.mean_weight,
                 bundle.mean_bias,
             ),
-            ranker=choose_ranker(bundle, ranker),
+            scored_items=items,
+            ranker=choose_ranker(bundle, items, ranker),
             main_concepts=bundle.main_concepts,
             by_popularity=bundle.items_by_popularity,
         )
@@ -117,12 +122,6 @@ class LoadedModel:
         return self._dimensions[concept][dim]
 
     @cached_property
-    def scored_items(self) -> Items:
-        """The items as rankers score them."""
-        bundle = self.bundle
-        return Items(bundle.item_embeddings, bundle.prototypes, bundle.manifest.temperature, bundle.log_partition)
-
-    @cached_property
     def _rows_of_ids(self) -> dict[str, int] | None:
         """The row of every id, in a small catalogue."""
         return None if self._kept_items is None else {item.item_id: item.index for item in self._kept_items}
@@ -152,22 +151,21 @@ class LoadedModel:
         return [{entry.dim: entry for entry in concept.dimensions} for concept in self.bundle.concepts]
 
 
-def choose_ranker(bundle: Bundle, choice: RankerChoice) -> Ranker:
+def choose_ranker(bundle: Bundle, items: Items, choice: RankerChoice) -> Ranker:
     """Return the ranker that was asked for.
 
-    "auto" takes the bundle's inverted lists where it has them, and otherwise scores every item: a flat index reads as many
-    numbers as the matrix product, less efficiently (measured on one core, K = 7, d = 100: 4 ms against 6 with 20,000 items,
-    170 against 350 with a million). docs/ranking.md says which is for what.
+    "auto" scores every item where they are kept in eight bits, takes the bundle's inverted lists where a larger catalogue has
+    them, and otherwise scores every item too: a flat index reads as many numbers as the matrix product, less efficiently
+    (measured on one core, K = 7, d = 100: 4 ms against 6 with 20,000 items, 170 against 350 with a million). docs/ranking.md
+    says which is for what.
 
     Raises:
         ValueError: the bundle's index is not what its manifest says.
     """
-    arrays = bundle.item_embeddings, bundle.prototypes, bundle.manifest.temperature
-    items = Items(*arrays, bundle.log_partition)
-    if choice == "exact" or (choice == "auto" and bundle.index_path is None):
+    if choice == "exact" or (choice == "auto" and (items.in_eight_bits is not None or bundle.index_path is None)):
         return ExactRanker(items)
     if bundle.index_path is None:
-        return ByConceptRanker(items, build_index(*arrays))
+        return ByConceptRanker(items, build_index(items.rows, items.prototypes, items.temperature))
     index = read_index(bundle.index_path, *bundle.item_embeddings.shape)
     if has_lists(faiss.downcast_index(index)):
         return InvertedListsRanker(items, index, stated_probes(bundle))

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     """Processes that serve, each with the same bundle mapped; as many as there are cores is right."""
 
     ranker: Literal["auto", "exact", "by_concept"] = "auto"
-    """How items are ranked: `exact` scores every item; `auto` asks the index of a large catalogue, whose recall was measured."""
+    """How items are ranked: `exact` scores every item; `auto` asks a large catalogue's index, whose recall was measured."""
 
     max_history: int = Field(default=2000, ge=1)
     """Most item ids that a history may hold; longer ones are refused with 413."""

@@ -27,6 +27,7 @@ def check_machine(workers: int, bundle_bytes: int) -> Iterator[Finding]:
     yield check_python(sys.version_info[:3])
     yield check_libraries(server_requirements())
     yield check_faiss()
+    yield check_numkong()
     yield check_cores(usable_cores(), workers, os.environ)
     yield check_memory(available_memory(), bundle_bytes, workers)
     yield check_handles(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
@@ -86,6 +87,22 @@ def check_faiss() -> Finding:
     if found != 1:
         return problem("machine: faiss", f"answers {found} where 1 is right", "pip install --force-reinstall faiss-cpu")
     return ok("machine: faiss", f"{faiss.__version__}, {faiss.get_compile_options().strip() or 'generic'}")
+
+
+def check_numkong() -> Finding:
+    """Let NumKong answer a question whose answer is known, and say whether it will be asked here."""
+    again = "pip install --force-reinstall numkong"
+    try:
+        numkong, numpy = importlib.import_module("numkong"), importlib.import_module("numpy")
+        rows = numpy.array([[127, -127], [2, 3]], dtype="int8")
+        found = numpy.asarray(numkong.dots_packed(rows, numkong.dots_pack(rows))).tolist()
+        quick = importlib.import_module("macrid.service.ranking.rounded").are_quick()
+    except (ImportError, OSError, RuntimeError) as error:
+        return problem("machine: numkong", f"cannot be used: {error}", again)
+    if found != [[32258, -127], [-127, 13]]:
+        return problem("machine: numkong", f"answers {found} where [[32258, -127], [-127, 13]] is right", again)
+    small = "small catalogues are ranked in eight bits" if quick else "no products of eight-bit numbers: all in float32"
+    return ok("machine: numkong", f"{numkong.__version__}, {small}")
 
 
 def usable_cores() -> float:

@@ -16,7 +16,7 @@ GATHERED = 0.5
 
 
 class ExactRanker:
-    """Scores the whole catalogue with one matrix product in float32, then the few best in float64."""
+    """Scores the whole catalogue in eight bits or, a large one, in float32; then the few that may be best in float64."""
 
     name: Literal["exact"] = "exact"
 
@@ -33,17 +33,18 @@ class ExactRanker:
         allowed: BoolArray | None = None,
     ) -> Ranking:
         """Return the best items that are allowed and not excluded; always certified. See `Ranker.rank`."""
-        question = self._items.question(components, weights)
+        items, question = self._items, self._items.question(components, weights)
         rows = None if allowed is None else rows_to_score(allowed)
-        approximate = self._items.approximate(question, rows)  # (M,) or (r,)
-        if rows is None:
-            approximate[excluded] = -np.inf
-            if allowed is not None:
-                approximate[~allowed] = -np.inf
-            rows = np.flatnonzero(within_reach_of_the_best(approximate, n, question.error))
-            return self._items.rank_best(rows, approximate[rows], question, n, certified=True)
-        approximate[np.isin(rows, excluded, assume_unique=True)] = -np.inf
-        return self._items.rank_best(rows, approximate, question, n, certified=True)
+        if rows is not None:
+            approximate = items.approximate(question, rows)  # (r,)
+            approximate[np.isin(rows, excluded, assume_unique=True)] = -np.inf
+            return items.rank_best(rows, approximate, question, n, certified=True)
+        scores, errors = items.estimate(question.queries[None], question.audible_weights)  # (1, M), (1, 1)
+        scores[0, excluded] = -np.inf
+        if allowed is not None:
+            scores[0, ~allowed] = -np.inf
+        near = np.flatnonzero(within_reach_of_the_best(scores, n, errors))
+        return items.rank_among(near, question, n, certified=True)
 
     def rank_each(self, components: Float32Array, n: int, excluded: Sequence[Int64Array]) -> list[Ranking]:
         """Rank for each of some users, with one matrix product for all. See `Ranker.rank_each`."""

@@ -21,6 +21,7 @@ from macrid.service.ranking.protocol import Ranking
 UNIT_ROUNDOFF = float(np.finfo(np.float32).eps) / 2
 # Items scored at a time.
 BLOCK = 8192
+BLOCK_OF_MANY = 4096  # for many users
 # OpenBLAS multiplies matrices of at most so many products without copying them first, which for few columns takes as
 # long as multiplying them.
 SMALL_PRODUCT = 1_000_000
@@ -28,10 +29,10 @@ SMALL_PRODUCT = 1_000_000
 LARGEST_EXPONENT = 80.0
 
 
-def log_sum_exp(values: Float64Array) -> Float64Array:
-    """Return log Σ exp over the last axis, without overflow: (…, K) → (…)."""
-    top = values.max(axis=-1, keepdims=True)
-    total: Float64Array = np.log(np.exp(values - top).sum(axis=-1)) + top[..., 0]
+def log_sum_exp(values: Float64Array, axis: int = -1) -> Float64Array:
+    """Return log Σ exp over an axis, without overflow: (…, K, …) → (…, …)."""
+    top = values.max(axis=axis, keepdims=True)
+    total: Float64Array = np.log(np.exp(values - top).sum(axis=axis)) + top.squeeze(axis)
     return total
 
 
@@ -65,12 +66,12 @@ def soft_scores(
     if log_partition is None:
         log_partition = derived.log_partition(items, prototypes, temperature)
     queries = components.astype(np.float64) + prototypes  # (…, K, d)
-    contributions = np.einsum("...ld,...kd->...lk", items.astype(np.float64), queries)  # (…, L, K)
+    contributions = np.einsum("...kd,...ld->...kl", queries, items.astype(np.float64))  # (…, K, L): sums run along rows
     contributions /= temperature
-    contributions -= log_partition[..., None]  # log c_{i,k} + ⟨z_k, h_i⟩/τ
+    contributions -= log_partition[..., None, :]  # log c_{i,k} + ⟨z_k, h_i⟩/τ
     if log_weights is not None:
-        contributions += log_weights
-    return log_sum_exp(contributions), contributions.argmax(axis=-1)
+        contributions += log_weights[:, None]
+    return log_sum_exp(contributions, axis=-2), contributions.argmax(axis=-2)
 
 
 def log_sum_over_concepts(
@@ -104,6 +105,25 @@ def log_sum_over_concepts(
         if offsets is not None:
             logits += offsets
         totals[chosen] = log_sum_exp_of_rows(logits, temperature if offsets is None else None)
+    return totals
+
+
+def log_sums_over_concepts(
+    items: Float32Array, queries: Float32Array, temperature: float, log_weights: Float64Array | None = None
+) -> Float32Array:
+    """Return log Σ_k ω_k exp(⟨h_i, q_k⟩/τ) of all items for U users: (M, d), (U, K, d), (K,) → (U, M) float32."""
+    users, concepts, dimensions = queries.shape
+    if users == 1:
+        return log_sum_over_concepts(items, queries[0], temperature, log_weights)[None]
+    stacked: Float32Array = (queries / np.float32(temperature)).swapaxes(0, 1).reshape(-1, dimensions)  # (K·U, d)
+    totals = np.empty((users, len(items)), dtype=np.float32)
+    for start in range(0, len(items), BLOCK_OF_MANY):
+        rows = items[start : start + BLOCK_OF_MANY]  # (b, d)
+        logits: Float32Array = (stacked @ rows.T).reshape(concepts, users, len(rows))
+        if log_weights is not None:
+            logits += log_weights.astype(np.float32)[:, None, None]
+        chosen = slice(start, start + len(rows))
+        totals[:, chosen] = log_sum_exp_of_rows(logits, temperature if log_weights is None else None)
     return totals
 
 
@@ -149,13 +169,13 @@ def approximation_error(dimensions: int, temperature: float, log_weights: Float6
     return 1.02 * UNIT_ROUNDOFF * roundings
 
 
-def within_reach_of_the_best(approximate: Float32Array, n: int, error: float) -> BoolArray:
+def within_reach_of_the_best(approximate: Float32Array, n: int, error: float | Float64Array) -> BoolArray:
     """Say which values may belong to the n largest once their error is removed.
 
     Args:
         approximate: (…, M) float32 values, each off by at most `error`; −inf never belongs to them.
         n: 1 ≤ n.
-        error: the bound. Two values within twice of it may stand in either order.
+        error: the bound, or (…, 1) one for each line. Two values within twice of it may stand in either order.
 
     Returns:
         (…, M), of the n largest along the last axis.

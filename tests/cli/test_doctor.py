@@ -281,6 +281,16 @@ class TestMachine:
         monkeypatch.setitem(sys.modules, "faiss", None)
         assert machine.check_faiss().state == "problem"
 
+    def test_numkong(self, monkeypatch):
+        assert machine.check_numkong().state == "ok"
+        numkong = sys.modules["numkong"]
+        monkeypatch.setattr(numkong, "dots_packed", lambda *_: [[0, 0], [0, 0]])
+        found = machine.check_numkong()
+        assert found.state == "problem"
+        assert "[[0, 0], [0, 0]] where" in found.said
+        monkeypatch.setitem(sys.modules, "numkong", None)
+        assert machine.check_numkong().state == "problem"
+
     @pytest.mark.parametrize(
         ("cores", "workers", "environment", "state", "word"),
         [

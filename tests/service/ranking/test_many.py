@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from macrid.service.encoder import unit_rows
-from macrid.service.ranking import many
+from macrid.service.ranking import many, scores
 from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.items import Items
 from macrid.service.ranking.many import rank_many
@@ -14,7 +14,7 @@ from macrid.service.ranking.many import rank_many
 @pytest.mark.parametrize("n", [1, 20, 500])
 def test_as_one_by_one(monkeypatch, at_once, n):
     monkeypatch.setattr(many, "SCORES_AT_ONCE", at_once)
-    monkeypatch.setattr(many, "ITEMS_AT_ONCE", 64)
+    monkeypatch.setattr(scores, "BLOCK_OF_MANY", 64)
     rng = np.random.default_rng(2)
     rows = unit_rows(rng.normal(size=(300, 12)).astype(np.float32))[rng.integers(0, 200, 300)]  # with ties
     items = Items(rows, unit_rows(rng.normal(size=(4, 12)).astype(np.float32)), 0.1)

@@ -1,0 +1,162 @@
+"""Numbers of eight bits: how far their products may be from the true ones is known, and so every ranking by them is proved."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from macrid.service.encoder import unit_rows
+from macrid.service.ranking import items as items_module
+from macrid.service.ranking import rounded
+from macrid.service.ranking.exact import ExactRanker
+from macrid.service.ranking.items import Items
+from macrid.service.ranking.rounded import RoundedItems
+
+NOTHING = np.array([], dtype=np.int64)
+
+
+def drawn(rng, count, dimensions, kind):
+    """Unit rows without a large coordinate, with some that dwarf the others, or with one alone."""
+    if kind == "one":
+        rows = np.zeros((count, dimensions))
+        rows[np.arange(count), rng.integers(0, dimensions, count)] = rng.choice([-1, 1], count)
+    else:
+        rows = rng.standard_cauchy((count, dimensions)) if kind == "wild" else rng.normal(size=(count, dimensions))
+    return unit_rows(rows.astype(np.float32))
+
+
+def estimated(eight_bits, queries):
+    """Products as they are to be read: (Q, M), and how far each line may be off."""
+    asked = eight_bits.queries(queries)
+    products = np.empty((len(queries), sum(block.width for block in eight_bits._blocks)))
+    for block, whole in eight_bits.products(asked):
+        products[:, block] = whole * asked.scales[:, None]
+    return products, asked.errors
+
+
+class TestProducts:
+    @settings(deadline=None, max_examples=60)
+    @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 50, 300]), st.sampled_from(["even", "wild", "one"]))
+    def test_they_are_off_by_no_more_than_they_say(self, seed, dimensions, kind):
+        rng = np.random.default_rng(seed)
+        rows, queries = drawn(rng, 150, dimensions, kind), drawn(rng, 5, dimensions, kind)
+        queries += drawn(rng, 5, dimensions, "even")
+        products, errors = estimated(RoundedItems(rows), queries)
+        true = queries.astype(np.float64) @ rows.astype(np.float64).T
+        assert (np.abs(products - true).max(axis=1) <= errors + 1e-14).all()  # these sums are rounded too
+
+    @pytest.mark.parametrize("kind", ["even", "wild", "one"])
+    def test_and_that_is_little_whatever_the_axes(self, kind):
+        rng = np.random.default_rng(1)
+        rows, queries = drawn(rng, 2000, 100, kind), drawn(rng, 20, 100, kind)
+        products, errors = estimated(RoundedItems(rows), queries)
+        assert errors.max() < 0.04
+        off = np.abs(products - queries @ rows.T).max()
+        assert off < errors.max() / 2  # a bound that is nearly reached would be luck
+
+    def test_items_in_many_blocks_keep_their_places(self, monkeypatch):
+        rng = np.random.default_rng(2)
+        rows, queries = drawn(rng, 50, 20, "even"), drawn(rng, 3, 20, "even")
+        rows[-1] = 0  # the last block of 49 + 1 is rounded without any error, and has no length
+        whole, errors = estimated(RoundedItems(rows), queries)
+        monkeypatch.setattr(rounded, "BLOCK", 7)
+        in_blocks, errors_in_blocks = estimated(RoundedItems(rows), queries)
+        np.testing.assert_allclose(in_blocks, whole, atol=1e-12)
+        np.testing.assert_allclose(errors_in_blocks, errors, rtol=1e-12)
+
+    def test_nothing_but_zeros(self):
+        products, errors = estimated(RoundedItems(np.zeros((3, 4), dtype=np.float32)), np.zeros((2, 4), np.float32))
+        assert not products.any()
+        assert not errors.any()
+
+    def test_as_many_dimensions_as_are_exact(self):
+        rows = np.full((2, rounded.MOST_DIMENSIONS), rounded.MOST_DIMENSIONS**-0.5, dtype=np.float32)
+        products, errors = estimated(RoundedItems(rows), rows)
+        assert np.abs(products - 1).max() <= errors.max() < 0.1
+
+
+class TestRankings:
+    @settings(deadline=None, max_examples=60)
+    @given(
+        st.integers(0, 2**32 - 1),
+        st.sampled_from([0.02, 0.1, 1.0]),
+        st.integers(1, 90),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from(["even", "wild"]),
+    )
+    def test_they_are_those_of_float32_to_the_last_bit(self, seed, temperature, n, weighed, filtered, kind):
+        rng = np.random.default_rng(seed)
+        rows = drawn(rng, 60, 8, kind)[rng.integers(0, 50, 80)]  # with ties
+        prototypes, components = drawn(rng, 4, 8, "even"), drawn(rng, 4, 8, "even")
+        weights = rng.choice([0.0, 0.5, 1.0, 30.0], 4) + np.eye(4)[rng.integers(4)] if weighed else None
+        allowed = rng.random(80) < 0.8 if filtered else None
+        excluded = np.sort(rng.choice(80, rng.integers(0, 81), replace=False))
+        found = [
+            ranker.rank(components, n, excluded, weights, allowed) for ranker in both(rows, prototypes, temperature)
+        ]
+        same(*found)
+        assert all(ranking.certified for ranking in found)
+
+    def test_a_score_may_be_off_by_as_much_as_its_worst_product(self):
+        rng = np.random.default_rng(4)
+        rows, prototypes = drawn(rng, 40, 16, "even"), drawn(rng, 3, 16, "even")
+        items = Items(rows, prototypes, 0.1)
+        items.__dict__["in_eight_bits"] = RoundedItems(rows)
+        queries = np.stack([prototypes * np.array([[0], [1], [2]]), prototypes[::-1]], axis=0).astype(
+            np.float32
+        )  # (2, 3, 16)
+        of_each = [items.in_eight_bits.queries(user).errors.max() for user in queries]
+        _, errors = items.estimate(queries)
+        np.testing.assert_allclose(errors[:, 0], np.array(of_each) / 0.1 + items.error)
+
+    def test_many_users_many_candidates(self, monkeypatch):
+        rng = np.random.default_rng(3)
+        rows, prototypes = drawn(rng, 3000, 30, "even"), drawn(rng, 5, 30, "even")
+        users = np.stack([drawn(rng, 5, 30, "even") for _ in range(20)])
+        excluded = [np.sort(rng.choice(3000, 10 * at, replace=False)) for at in range(20)]
+        for n in (20, 400):
+            rankings = [ranker.rank_each(users, n, excluded) for ranker in both(rows, prototypes, 0.1)]
+            for pair in zip(*rankings, strict=True):
+                same(*pair)
+
+
+def both(rows, prototypes, temperature):
+    """A ranker that looks at eight bits first, and one that does not, on any processor."""
+    for eight_bits in (RoundedItems(rows), None):
+        items = Items(rows, prototypes, temperature)
+        items.__dict__["in_eight_bits"] = eight_bits
+        yield ExactRanker(items)
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.indices, other.indices)
+    np.testing.assert_array_equal(one.scores, other.scores)
+    np.testing.assert_array_equal(one.concepts, other.concepts)
+
+
+class TestWhen:
+    ROWS = np.eye(4, dtype=np.float32)
+
+    @pytest.fixture
+    def made(self, monkeypatch):
+        def make(quick=True, up_to=4, dimensions=4):
+            monkeypatch.setattr(rounded, "are_quick", lambda: quick)
+            monkeypatch.setattr(items_module, "ROUNDED_UP_TO", up_to)
+            monkeypatch.setattr(rounded, "MOST_DIMENSIONS", dimensions)
+            return Items(self.ROWS, self.ROWS[:2], 0.1).in_eight_bits is not None
+
+        return make
+
+    def test_few_items_on_a_processor_that_is_made_for_it(self, made):
+        assert made()
+        assert not made(quick=False)
+        assert not made(up_to=3)
+        assert not made(dimensions=3)
+
+    def test_what_the_processor_says(self, monkeypatch):
+        for there, quick in (({"haswell": True, "icelake": False}, False), ({"haswell": True, "icelake": True}, True)):
+            monkeypatch.setattr(rounded.numkong, "get_capabilities", lambda there=there: there)
+            rounded.are_quick.cache_clear()
+            assert rounded.are_quick() is quick
+        rounded.are_quick.cache_clear()
