@@ -113,6 +113,7 @@ class Items:
         errors = np.full((users, 1), error)
         if self.in_eight_bits is None:
             scores = log_sums_over_concepts(self.rows, queries, self.temperature, log_weights)
+            scores -= self.log_partition.astype(np.float32)
         else:
             asked = self.in_eight_bits.queries(queries.swapaxes(0, 1).reshape(-1, dimensions))  # (K'·U, d)
             factors = (asked.scales / self.temperature).astype(np.float32)[:, None]
@@ -125,7 +126,7 @@ class Items:
                     logits += offsets
                 scores[:, block] = log_sum_exp_of_rows(logits, self.temperature if offsets is None else None)
             errors += asked.errors.reshape(concepts, users).max(axis=0)[:, None] / self.temperature
-        scores -= self._log_partition32
+            scores -= self._log_partition32
         return scores, errors
 
     @cached_property
@@ -137,7 +138,7 @@ class Items:
 
     @cached_property
     def _log_partition32(self) -> Float32Array:
-        """(M,) A_i, rounded once and not for every request."""
+        """(M,) A_i, rounded once and not for every request; of a small catalogue, for each worker has its own."""
         return self.log_partition.astype(np.float32)
 
     def approximate_lines(self, components: Float32Array, rows: Int64Array) -> Float32Array:
@@ -145,7 +146,7 @@ class Items:
         queries: Float32Array = (components + self.prototypes) / np.float32(self.temperature)
         products = np.matmul(self.rows[rows], np.ascontiguousarray(queries.swapaxes(1, 2)))  # (U, L, K)
         scores = log_sum_exp_of_rows(np.ascontiguousarray(products.transpose(2, 0, 1)), self.temperature)
-        scores -= self._log_partition32[rows]
+        scores -= self.log_partition[rows]
         return scores
 
     def rank_among(self, candidates: Int64Array, question: Question, n: int, *, certified: bool) -> Ranking:
