@@ -54,8 +54,7 @@ def measure(count: int, users: int) -> None:
     arrays = {"item_embeddings": world.item_embeddings, "prototypes": world.prototypes}
     sample = np.stack(world.components(min(users, 100), seed=2))
     probes, _ = indexing.measure(index, arrays, partition, world.temperature, sample)
-    in_float32 = Items(world.item_embeddings, world.prototypes, world.temperature, partition)
-    in_float32.__dict__["in_eight_bits"] = None
+    in_float32 = Items(world.item_embeddings, world.prototypes, world.temperature, partition, eight_bits=False)
     lists = f"{index.nlist:,} cells, {probes} probed"
     rankers: dict[str, Ranker] = {"exact": ExactRanker(in_float32), lists: InvertedListsRanker(items, index, probes)}
     if items.in_eight_bits is not None:

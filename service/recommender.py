@@ -103,7 +103,7 @@ COMPONENTS = TypeAdapter(list[Component])
 # Items among which an index finds some hundred in about a millisecond.
 SEARCHED_AT_ONCE = 200_000
 # Products M·K·d that score every item in about half a millisecond: in float32, and in eight bits.
-SCORED_AT_ONCE, ROUNDED_AT_ONCE = 2_500_000, 20_000_000
+SCORED_AT_ONCE, IN_EIGHT_BITS_AT_ONCE = 2_500_000, 20_000_000
 # The most items that one batch may ask for: some megabytes of answer.
 ITEMS_IN_BATCH = 20_000
 # The most items to rank, clicks or excluded ids of a request that is answered at once.
@@ -196,7 +196,7 @@ class Recommender:
             return False
         if isinstance(self.model.ranker, InvertedListsRanker):
             return self.model.shape[0] <= SEARCHED_AT_ONCE
-        most = SCORED_AT_ONCE if self.model.scored_items.in_eight_bits is None else ROUNDED_AT_ONCE
+        most = SCORED_AT_ONCE if self.model.scored_items.in_eight_bits is None else IN_EIGHT_BITS_AT_ONCE
         return math.prod(self.model.shape) <= most
 
     # About a user

@@ -59,6 +59,8 @@ class Items:
         prototypes: Float32Array,
         temperature: float,
         log_partition: Float64Array | None = None,
+        *,
+        eight_bits: bool | None = None,
     ) -> None:
         """Take the arrays of a bundle.
 
@@ -67,6 +69,7 @@ class Items:
             prototypes: (K, d), unit rows.
             temperature: τ > 0.
             log_partition: (M,) A_i, as the bundle has it; computed where it is not given.
+            eight_bits: whether to keep the items so too; None for where it pays.
         """
         if log_partition is None:
             log_partition = derived.log_partition(item_embeddings, prototypes, temperature)
@@ -74,6 +77,7 @@ class Items:
         self.prototypes = prototypes
         self.temperature = temperature
         self.log_partition = log_partition
+        self._eight_bits = eight_bits
         self.error = approximation_error(item_embeddings.shape[1], temperature)  # of any question without weights
 
     def __len__(self) -> int:
@@ -85,8 +89,11 @@ class Items:
         if weights is None:
             return Question(components, queries, None, None, self.error)
         audible, log_weights = weights > 0, log_concept_weights(weights)
-        error = approximation_error(self.rows.shape[1], self.temperature, log_weights[audible])
-        return Question(components, queries[audible], log_weights, audible, error)
+        return Question(components, queries[audible], log_weights, audible, self._error_with(log_weights[audible]))
+
+    def _error_with(self, log_weights: Float64Array) -> float:
+        """How far float32 may put a score of a question with these weights, (K',), from the true one."""
+        return approximation_error(self.rows.shape[1], self.temperature, log_weights)
 
     def approximate(self, question: Question, chosen: Int64Array | None = None) -> Float32Array:
         """Return scores in float32, off by at most `question.error`: (L,) of the items chosen, (M,) of all."""
@@ -107,10 +114,7 @@ class Items:
             (U, M) scores in float32, and (U, 1) how far those of each user may be from the true ones.
         """
         users, concepts, dimensions = queries.shape
-        error = self.error
-        if log_weights is not None:
-            error = approximation_error(dimensions, self.temperature, log_weights)
-        errors = np.full((users, 1), error)
+        errors = np.full((users, 1), self.error if log_weights is None else self._error_with(log_weights))
         if self.in_eight_bits is None:
             scores = log_sums_over_concepts(self.rows, queries, self.temperature, log_weights)
             scores -= self.log_partition.astype(np.float32)
@@ -133,7 +137,9 @@ class Items:
     def in_eight_bits(self) -> rounded.RoundedItems | None:
         """The items in eight bits, where they are few enough to be kept so and the processor is made for it."""
         count, dimensions = self.rows.shape
-        kept = count <= ROUNDED_UP_TO and dimensions <= rounded.MOST_DIMENSIONS and rounded.are_quick()
+        kept = self._eight_bits
+        if kept is None:
+            kept = count <= ROUNDED_UP_TO and dimensions <= rounded.MOST_DIMENSIONS and rounded.are_quick()
         return rounded.RoundedItems(self.rows) if kept else None
 
     @cached_property

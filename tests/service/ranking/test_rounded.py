@@ -101,16 +101,13 @@ class TestRankings:
     def test_a_score_may_be_off_by_as_much_as_its_worst_product(self):
         rng = np.random.default_rng(4)
         rows, prototypes = drawn(rng, 40, 16, "even"), drawn(rng, 3, 16, "even")
-        items = Items(rows, prototypes, 0.1)
-        items.__dict__["in_eight_bits"] = RoundedItems(rows)
-        queries = np.stack([prototypes * np.array([[0], [1], [2]]), prototypes[::-1]], axis=0).astype(
-            np.float32
-        )  # (2, 3, 16)
+        items = Items(rows, prototypes, 0.1, eight_bits=True)
+        queries = np.stack([prototypes * np.float32([[0], [1], [2]]), prototypes[::-1]])  # (2, 3, 16)
         of_each = [items.in_eight_bits.queries(user).errors.max() for user in queries]
         _, errors = items.estimate(queries)
         np.testing.assert_allclose(errors[:, 0], np.array(of_each) / 0.1 + items.error)
 
-    def test_many_users_many_candidates(self, monkeypatch):
+    def test_many_users_many_candidates(self):
         rng = np.random.default_rng(3)
         rows, prototypes = drawn(rng, 3000, 30, "even"), drawn(rng, 5, 30, "even")
         users = np.stack([drawn(rng, 5, 30, "even") for _ in range(20)])
@@ -123,10 +120,8 @@ class TestRankings:
 
 def both(rows, prototypes, temperature):
     """A ranker that looks at eight bits first, and one that does not, on any processor."""
-    for eight_bits in (RoundedItems(rows), None):
-        items = Items(rows, prototypes, temperature)
-        items.__dict__["in_eight_bits"] = eight_bits
-        yield ExactRanker(items)
+    for eight_bits in (True, False):
+        yield ExactRanker(Items(rows, prototypes, temperature, eight_bits=eight_bits))
 
 
 def same(one, other):
