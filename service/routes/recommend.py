@@ -55,7 +55,7 @@ async def recommend(request: RecommendRequest, http: Request) -> Response:
     responses=problems(409, 413, 415, 422, 503),
 )
 async def recommend_batch(request: BatchRequest, http: Request, recommender: CurrentRecommender) -> Response:
-    """Rank items for many histories at once, all in one matrix product: several times as fast as one by one.
+    """Rank items for many histories at once, scored together: several times as fast as one by one.
 
     For more users than a request may hold there is the command `macrid recommend`.
     """

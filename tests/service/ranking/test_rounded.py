@@ -149,6 +149,12 @@ class TestWhen:
         assert not made(up_to=3)
         assert not made(dimensions=3)
 
+    def test_or_as_one_is_told(self, made):
+        made(quick=False)
+        assert Items(self.ROWS, self.ROWS[:2], 0.1, eight_bits=True).in_eight_bits is not None
+        made(quick=True)
+        assert Items(self.ROWS, self.ROWS[:2], 0.1, eight_bits=False).in_eight_bits is None
+
     def test_what_the_processor_says(self, monkeypatch):
         for there, quick in (({"haswell": True, "icelake": False}, False), ({"haswell": True, "icelake": True}, True)):
             monkeypatch.setattr(rounded.numkong, "get_capabilities", lambda there=there: there)
