@@ -2,7 +2,7 @@
 
 For every seed (of split and training) each trains so many epochs, in a process of its own, and is then asked for the test users.
 Time is that of the epochs without the first, by the median of each run; memory is how much the process grew above what it had
-before the first batch. Ours starts at random here and does not average weights, as the other.
+before the first batch (ours: before the network was made). Ours starts at random here and does not average weights, as the other.
 
     python -m venv recbole
     recbole/bin/pip install recbole==1.2.1 torch==2.13.0 "numpy<2" "scipy<1.12" "pandas<2.3" kmeans-pytorch setuptools
@@ -138,6 +138,7 @@ def train_ours(folder: Path) -> None:
         averaging=0.0,
         precision=given["precision"],
     )
+    torch.optim.Adam([torch.zeros(1)])  # the first of a process imports 100 MB of PyTorch; the other's is made here too
     forget_peak()
     before = memory("VmRSS")
     config = resolved(config, *training.shape)

@@ -3,7 +3,7 @@
 Written plainly, −log p needs several passes over B·K·M floats and keeps them for the backward pass; that is where training
 spends its time and memory. Here every slice of users is scored, differentiated and forgotten while it is in the cache: memory
 is bounded by `SLICE_FLOATS` or, in a large catalogue, by the scores of `FEWEST_USERS`, and each exponential is taken once. A
-test holds it to plain autograd.
+test holds it to plain autograd. With bfloat16 factors scores stay as narrow from product to product, and slices are larger.
 
 With weights of sampled items (sampling.py) the normaliser of a user is estimated: their own clicks count as they are, every other
 sampled item by its weight. That a user's own clicks are always there keeps the estimate of p below 1. The clicks of the whole
@@ -16,11 +16,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from macrid.model.network import Histories
 from macrid.model.targets import Targets
 
 SLICE_FLOATS = 1_000_000  # of the K·b·M scores at work at a time: 4 MB, near the size of a core's cache
+# The same where scores stay narrow: products of narrow factors are so quick that what each call prepares would cost more.
+SLICE_NARROW = 12_000_000
+TILE = 32  # narrow factors of a length that this divides are multiplied faster
+PARTS = 16  # in which narrow numbers are added
 FEWEST_USERS = (
     24  # at a time where that is more: with fewer, the products read all items from memory for hardly any work
 )
@@ -84,20 +89,18 @@ class _FusedLikelihood(torch.autograd.Function):
         targets: Targets | None,
     ) -> Tensor:
         K, B, d = components.shape
-        room = _Room(components, components.dtype if factors is None else factors)
         scaled = components / temperature
         bounded = _largest_score(scaled, unit_items) <= BOUNDED
-        right = room.with_concepts(unit_items, log_concepts)  # (M, A), A = d + K or, narrowed, d + 2 K
-        own = torch.eye(K).to(scaled).repeat(1, (right.shape[1] - d) // K)  # (K, A - d)
+        room = _Room(components, factors or components.dtype, stay_narrow=bounded and targets is None)
+        right, own = room.with_concepts(unit_items, log_concepts)  # (M, A), (K, A - d)
         left = torch.cat([scaled, own[:, None].expand(-1, B, -1)], dim=2)  # (K, B, A)
-        grad_components, grad_right = torch.empty_like(components), unit_items.new_zeros(d + K, len(unit_items))
+        grad_components, grad_right = torch.empty_like(components), unit_items.new_zeros(right.shape[1], len(right))
         loss = components.new_zeros(())
         count = torch.bincount(histories.rows, minlength=B)  # (B,)
         of_users = loss.new_ones(B) if user_weights is None else user_weights
         clicks_end = [0, *count.cumsum(0).tolist()]
         sampled = None if log_weights is None else torch.isfinite(log_weights)
-        h = right[:, :d].contiguous()
-        for start, end in _slices(clicks_end, K, len(unit_items), sampled):
+        for start, end in _slices(clicks_end, K, len(unit_items), sampled, room.floats):
             clicks = slice(clicks_end[start], clicks_end[end])
             rows, items = histories.rows[clicks] - start, histories.items[clicks]
             looked_at, weights, columns = right, None, None
@@ -106,7 +109,6 @@ class _FusedLikelihood(torch.autograd.Function):
                 columns = found.nonzero().flatten()  # (S + those clicked in this slice,)
                 items = (found.cumsum(0) - 1)[items]
                 looked_at, weights = right.index_select(0, columns), log_weights[columns]
-                h = looked_at[:, :d].contiguous()
             z = left[:, start:end]  # (K, b, A)
             terms = room.scores(z.flatten(0, 1), looked_at).view(K, end - start, -1)
             w = of_users[start:end]
@@ -115,16 +117,17 @@ class _FusedLikelihood(torch.autograd.Function):
             else:
                 differentiate = _bounded_slice if bounded else _slice
                 value, scale = differentiate(terms, rows, items, count[start:end].to(loss.dtype), w, weights)
-            narrow_terms = room.narrowed_scores(terms).view(-1, len(h))  # (K·b, S)
-            torch.mul((narrow_terms @ h).view(K, -1, d), scale[:, None], out=grad_components[:, start:end])
-            narrow_z = room.narrowed((z[..., : d + K] * scale[:, None]).view(-1, d + K).T.contiguous())
+            factor = room.narrowed_scores(terms).flatten(0, 1)  # (K·b, S)
+            by_component = (factor @ looked_at).view(K, end - start, -1)  # (K, b, A), of which d are asked for
+            torch.mul(by_component[..., :d], scale[:, None], out=grad_components[:, start:end])
+            narrow_z = room.narrowed((z * scale[:, None]).flatten(0, 1).T.contiguous())  # (A, K·b)
             if columns is None:
-                _add_product(grad_right, narrow_z, narrow_terms)
+                _add_product(grad_right, narrow_z, factor)
             else:
-                grad_right.index_add_(1, columns, (narrow_z @ narrow_terms).to(grad_right.dtype))
+                grad_right.index_add_(1, columns, (narrow_z @ factor).to(grad_right.dtype))
             loss += value
-        by_item = grad_right.T.contiguous()  # (M, d + K)
-        ctx.save_for_backward(grad_components.div_(temperature), by_item[:, :d], by_item[:, d:])
+        by_item = grad_right.T.contiguous()  # (M, A)
+        ctx.save_for_backward(grad_components.div_(temperature), by_item[:, :d], by_item[:, d : d + K])
         return loss
 
     @staticmethod
@@ -137,28 +140,40 @@ class _FusedLikelihood(torch.autograd.Function):
 class _Room:
     """Memory for the scores of a slice, used again for the next: fresh memory is cleared by the machine each time.
 
-    Knows how narrow the factors of products are.
+    Knows how narrow the factors of products are, and whether scores stay as narrow as their product was.
     """
 
-    def __init__(self, like: Tensor, narrow: torch.dtype) -> None:
+    def __init__(self, like: Tensor, narrow: torch.dtype, stay_narrow: bool) -> None:
         self._scores, self._narrow = like.new_empty(0), like.new_empty(0, dtype=narrow)
+        self._narrows = narrow != like.dtype
+        self._widens = self._narrows and not stay_narrow
 
-    def with_concepts(self, items: Tensor, log_concepts: Tensor) -> Tensor:
-        """[h, log c], (M, A), narrowed: log c as what fits a narrow number and what is left of it, or it would lose digits."""
-        columns = [self.narrowed(items), self.narrowed(log_concepts)]
-        if items.dtype != self._narrow.dtype:
-            columns.append(self.narrowed(log_concepts - columns[1]))
-        return torch.cat(columns, dim=1)
+    @property
+    def floats(self) -> int:
+        """How many scores there should be at a time."""
+        return SLICE_NARROW if self._narrows and not self._widens else SLICE_FLOATS
+
+    def with_concepts(self, items: Tensor, log_concepts: Tensor) -> tuple[Tensor, Tensor]:
+        """[h, log c], (M, A), narrowed, and what chooses each concept's log c when it stands beside a component, (K, A - d).
+
+        Narrowed, log c is what fits a narrow number and what is left of it, or it would lose digits; zeros fill the last tile.
+        """
+        own = torch.eye(log_concepts.shape[1]).to(items)
+        if not self._narrows:
+            return torch.cat([items, log_concepts], dim=1), own
+        fits = self.narrowed(log_concepts)
+        columns = torch.cat([self.narrowed(items), fits, self.narrowed(log_concepts - fits)], dim=1)
+        filled = -columns.shape[1] % TILE
+        return pad(columns, (0, filled)), pad(own.repeat(1, 2), (0, filled))
 
     def scores(self, z: Tensor, items: Tensor) -> Tensor:
         """⟨z, item⟩, (K·b, S), of (K·b, A) and of items `with_concepts`, (S, A)."""
         size = len(z) * len(items)
-        if size > len(self._scores):
-            self._scores, self._narrow = self._scores.new_empty(size), self._narrow.new_empty(size)
-        scores = self._scores[:size].view(len(z), len(items))
-        if scores.dtype == items.dtype:
-            return torch.mm(z, items.T, out=scores)
-        return scores.copy_(torch.mm(self.narrowed(z), items.T, out=self._narrow[:size].view_as(scores)))
+        if size > len(self._narrow):
+            self._narrow = self._narrow.new_empty(size)
+            self._scores = self._scores.new_empty(size if self._widens else 0)
+        scores = torch.mm(self.narrowed(z), items.T, out=self._narrow[:size].view(len(z), len(items)))
+        return self._scores[:size].view_as(scores).copy_(scores) if self._widens else scores
 
     def narrowed(self, factor: Tensor) -> Tensor:
         """A factor of a product, as it is taken."""
@@ -166,9 +181,7 @@ class _Room:
 
     def narrowed_scores(self, scores: Tensor) -> Tensor:
         """What has been made of `scores`, as a factor."""
-        if scores.dtype == self._narrow.dtype:
-            return scores
-        return self._narrow[: scores.numel()].view_as(scores).copy_(scores)
+        return self._narrow[: scores.numel()].view_as(scores).copy_(scores) if self._widens else scores
 
 
 def _largest_score(scaled: Tensor, items: Tensor) -> float:
@@ -186,17 +199,27 @@ def _bounded_slice(
     With the terms t_k = c_k exp(⟨z_k, h⟩ / τ), times an item's weight, and Z their sum over all items of a user, the derivative
     by a score is w (n t_k / Z − x t_k / Σ_k t_k): but for what was clicked, a term times one number of the user's.
     """
-    by_user = scores.view(len(scores), -1)  # (K, b·M)
-    at = rows * scores.shape[2] + items
+    terms = scores.exp_()
+    by_user = terms.view(len(terms), -1)  # (K, b·M)
+    at = rows * terms.shape[2] + items
+    clicked = by_user.index_select(1, at)  # (K, nnz)
     if log_weights is not None:
-        clicked = by_user.index_select(1, at)
-        scores.add_(log_weights)
+        terms.mul_(log_weights.exp().to(terms.dtype))
         by_user.index_copy_(1, at, clicked)
-    totals = scores.exp_().sum(dim=0)  # (b, M)
-    normaliser, clicked = totals.sum(dim=1), totals[rows, items]
+    normaliser = _sums(terms, n.dtype).sum(dim=0)  # (b,)
+    of_clicked = clicked.sum(dim=0, dtype=n.dtype)
     scale = w * n / normaliser
-    by_user.index_copy_(1, at, by_user.index_select(1, at).mul_(1 - w[rows] / (clicked * scale[rows])))
-    return (w * n) @ normaliser.log() - w[rows] @ clicked.log(), scale
+    by_user.index_copy_(1, at, clicked.mul_(1 - w[rows] / (of_clicked * scale[rows])))
+    return (w * n) @ normaliser.log() - w[rows] @ of_clicked.log(), scale
+
+
+def _sums(terms: Tensor, dtype: torch.dtype) -> Tensor:
+    """Sums over the last dimension of (K, b, S), of this type: (K, b). A narrow sum is narrow, so it is taken in parts."""
+    if terms.dtype == dtype:
+        return terms.sum(dim=2)
+    return sum(
+        (part.sum(dim=2).to(dtype) for part in terms.chunk(PARTS, dim=2)), start=terms.new_zeros((), dtype=dtype)
+    )
 
 
 def _slice(
@@ -242,16 +265,18 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
         total.add_(left @ right)
 
 
-def _slices(clicks_end: list[int], concepts: int, items: int, sampled: Tensor | None) -> Iterator[tuple[int, int]]:
-    """First and last + 1 of the users of each slice."""
+def _slices(
+    clicks_end: list[int], concepts: int, items: int, sampled: Tensor | None, floats: int
+) -> Iterator[tuple[int, int]]:
+    """First and last + 1 of the users of each slice, of about so many scores."""
     users, start = len(clicks_end) - 1, 0
     if sampled is None:
-        step = max(FEWEST_USERS, SLICE_FLOATS // (concepts * items))
+        step = max(FEWEST_USERS, floats // (concepts * items))
         yield from ((start, min(start + step, users)) for start in range(0, users, step))
         return
     samples = int(sampled.sum())
     most_clicks = max(FEWEST_CLICKS, CLICKS_BESIDE_SAMPLES * samples)
-    most_users = max(1, int(SLICE_FLOATS / (concepts * (samples + most_clicks))))
+    most_users = max(1, int(floats / (concepts * (samples + most_clicks))))
     while start < users:
         end = start + 1
         while end < min(start + most_users, users) and clicks_end[end + 1] - clicks_end[start] <= most_clicks:

@@ -177,15 +177,18 @@ class TestLikelihood:
 
     def test_a_slice_fits_the_cache_but_has_24_users_however_many_the_items(self):
         def slices(items):
-            return list(likelihood._slices([0] * 61, 7, items, None))
+            return list(likelihood._slices([0] * 61, 7, items, None, 1_000_000))
 
         assert slices(5_000) == [(0, 28), (28, 56), (56, 60)]
         assert slices(100_000) == slices(10**7) == [(0, 24), (24, 48), (48, 60)]
 
+    @pytest.mark.parametrize("slice_floats", [1, 10**9])
     @pytest.mark.parametrize("sampled", [False, True])
     def test_with_factors_in_bf16_the_loss_is_within_a_thousandth_and_gradients_within_three_hundredths(
-        self, inputs, sampled
+        self, inputs, sampled, slice_floats, monkeypatch
     ):
+        monkeypatch.setattr(likelihood, "SLICE_NARROW", slice_floats)
+        monkeypatch.setattr(likelihood, "FEWEST_USERS", 2)
         tensors, histories = [x.detach().float().requires_grad_() for x in inputs[0]], inputs[1]
         log_weights = torch.linspace(0, 3, ITEMS) if sampled else None
 
@@ -199,6 +202,14 @@ class TestLikelihood:
         for found, expected in zip(narrow[1:], plain[1:], strict=True):
             assert found.dtype == torch.float32
             assert 1e-4 < (found - expected).norm() / expected.norm() < 3e-2
+
+    def test_sums_of_narrow_numbers_have_more_digits_than_these(self):
+        terms = torch.rand(2, 3, 5_000, generator=torch.Generator().manual_seed(2)).bfloat16()
+        expected = terms.double().sum(dim=2)
+        found = likelihood._sums(terms, torch.float32)
+        torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=0)
+        assert not torch.equal(found.bfloat16().float(), found)
+        torch.testing.assert_close(likelihood._sums(terms[..., :3], torch.float32), terms[..., :3].float().sum(dim=2))
 
 
 class TestObjective:
