@@ -91,7 +91,7 @@ class _FusedLikelihood(torch.autograd.Function):
         K, B, d = components.shape
         scaled = components / temperature
         bounded = _largest_score(scaled, unit_items) <= BOUNDED
-        room = _Room(components, factors or components.dtype, stay_narrow=bounded and targets is None)
+        room = _Room(components, factors or components.dtype, stay_narrow=bounded)
         right, own = room.with_concepts(unit_items, log_concepts)  # (M, A), (K, A - d)
         left = torch.cat([scaled, own[:, None].expand(-1, B, -1)], dim=2)  # (K, B, A)
         grad_components, grad_right = torch.empty_like(components), unit_items.new_zeros(right.shape[1], len(right))
@@ -247,13 +247,16 @@ def _slice(
 def _taught_slice(scores: Tensor, targets: Targets, w: Tensor, bounded: bool) -> tuple[Tensor, Tensor]:
     """As `_slice`, for targets of every item. Where scores are bounded no maximum is taken first."""
     largest = scores.new_zeros(()) if bounded else scores.amax(dim=0)
-    total = (scores if bounded else scores.sub_(largest)).exp_().sum(dim=0)  # (b, M)
+    terms = (scores if bounded else scores.sub_(largest)).exp_()  # (K, b, M)
+    total = terms[0].to(w.dtype, copy=True)  # (b, M)
+    for of_concept in terms[1:]:
+        total += of_concept
     log_scores = total.log().add_(largest)
     found = torch.linalg.vecdot(targets.shares, log_scores)  # (b,)
     log_scores[targets.left_out.rows, targets.left_out.items] = -torch.inf
     mass, normaliser = targets.shares.sum(dim=1), log_scores.logsumexp(dim=1)
     slope = log_scores.sub_(normaliser[:, None]).exp_().mul_(mass[:, None]).sub_(targets.shares).mul_(w[:, None])
-    scores.mul_(slope.div_(total))
+    terms.mul_(slope.div_(total).to(terms.dtype))
     return w @ (mass * normaliser - found), torch.ones_like(w)
 
 

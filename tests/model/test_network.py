@@ -183,17 +183,19 @@ class TestLikelihood:
         assert slices(100_000) == slices(10**7) == [(0, 24), (24, 48), (48, 60)]
 
     @pytest.mark.parametrize("slice_floats", [1, 10**9])
-    @pytest.mark.parametrize("sampled", [False, True])
+    @pytest.mark.parametrize("question", ["all", "sampled", "taught"])
     def test_with_factors_in_bf16_the_loss_is_within_a_thousandth_and_gradients_within_three_hundredths(
-        self, inputs, sampled, slice_floats, monkeypatch
+        self, inputs, question, slice_floats, monkeypatch
     ):
         monkeypatch.setattr(likelihood, "SLICE_NARROW", slice_floats)
         monkeypatch.setattr(likelihood, "FEWEST_USERS", 2)
         tensors, histories = [x.detach().float().requires_grad_() for x in inputs[0]], inputs[1]
-        log_weights = torch.linspace(0, 3, ITEMS) if sampled else None
+        log_weights = torch.linspace(0, 3, ITEMS) if question == "sampled" else None
+        shares = torch.rand(USERS, ITEMS, generator=torch.Generator().manual_seed(8))
+        targets = Targets(shares, histories.only(histories.items < 0)) if question == "taught" else None
 
         def evaluated(factors):
-            loss = likelihood.negative_log_likelihood(*tensors, histories, 0.1, log_weights, factors)
+            loss = likelihood.negative_log_likelihood(*tensors, histories, 0.1, log_weights, factors, targets=targets)
             return loss, *torch.autograd.grad(loss, tensors)
 
         plain, same, narrow = (evaluated(factors) for factors in (None, torch.float32, torch.bfloat16))
