@@ -153,6 +153,9 @@ def _inverse(gram: sparse.csr_matrix, regularization: float) -> npt.NDArray[np.f
     """(gram + λI)⁻¹, of a symmetric matrix."""
     dense: npt.NDArray[np.float64] = gram.astype(np.float64).toarray()
     dense[np.diag_indices_from(dense)] += regularization
-    factor = linalg.cho_factor(dense, lower=True, overwrite_a=True)
-    inverse: npt.NDArray[np.float64] = linalg.cho_solve(factor, np.eye(len(dense)), overwrite_b=True)
+    factor, failed = linalg.lapack.dpotrf(dense.T, lower=True, overwrite_a=True)
+    if failed:
+        raise DataError(f"EASE's regularization is {regularization}: too small beside so many clicks; expected more")
+    inverse: npt.NDArray[np.float64] = linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)[0]  # its lower half
+    inverse += np.tril(inverse, -1).T
     return inverse

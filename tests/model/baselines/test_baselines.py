@@ -60,6 +60,15 @@ class TestEase:
             own = histories[row].indices  # an item's score for itself is nowhere used, and rounded otherwise
             np.testing.assert_allclose(np.delete(found[row], own), np.delete(expected, own), atol=1e-6)
 
+    @pytest.mark.parametrize("users", [5, 50])
+    def test_too_little_regularization_is_named(self, users):
+        training = random_matrix(users)
+        alike = sparse.csr_matrix(
+            sparse.hstack([training, training]) if users == 50 else sparse.vstack([training, training[:1]])
+        )
+        with pytest.raises(DataError, match="EASE's regularization is 1e-30: too small"):
+            fit_ease(alike, regularization=1e-30)
+
     def test_too_many_of_both_are_named(self, monkeypatch):
         monkeypatch.setattr(ease, "LARGEST", 7)
         with pytest.raises(DataError, match="there are 8 items and 50 users, expected at most 7 of either"):
