@@ -23,10 +23,11 @@ TOLERANCE = 1e-6  # stop when a step gains less than this share
 
 @dataclass(frozen=True)
 class _Group:
-    """A concept's items around their mean (n, d), and the share of all items they are."""
+    """A concept's items around their mean (n, d), the share of all items they are, and their covariance (d, d)."""
 
     rows: FloatArray
     share: float
+    covariance: FloatArray
 
 
 def independent_basis(
@@ -62,7 +63,8 @@ def independent_basis(
 
 def _groups(items: FloatArray, concepts: npt.NDArray[np.int64]) -> list[_Group]:
     members = [items[concepts == k] for k in np.unique(concepts)]
-    return [_Group(rows - rows.mean(axis=0), len(rows) / len(items)) for rows in members]
+    centred = [rows - rows.mean(axis=0) for rows in members]
+    return [_Group(rows, len(rows) / len(items), rows.T @ rows / len(rows)) for rows in centred]
 
 
 def _variances(groups: Sequence[_Group], basis: FloatArray) -> FloatArray:
@@ -116,14 +118,21 @@ def _climb(basis: FloatArray, groups: Sequence[_Group]) -> FloatArray:
 def _contrast(basis: FloatArray, groups: Sequence[_Group]) -> tuple[float, FloatArray]:
     """What `independent_basis` maximises, and its gradient (d, d)."""
     value, gradient = 0.0, np.zeros_like(basis)
-    for rows, share in ((group.rows, group.share) for group in groups):
-        y = rows @ basis
-        variance = np.maximum(np.square(y).mean(axis=0), 1e-12)  # λ (d,)
-        z = y / np.sqrt(variance)
-        tanh = np.tanh(z)
-        excess = np.logaddexp(z, -z).mean(axis=0) - np.log(2) - GAUSSIAN_LOG_COSH  # log cosh z = log(eᶻ + e⁻ᶻ) − log 2
-        value += share * float(np.square(variance * excess).sum())
-        half_variance = rows.T @ y / len(rows)  # ½ ∂λ_j/∂v_j, column by column
-        of_excess = rows.T @ tanh / (len(rows) * np.sqrt(variance)) - half_variance * (tanh * z).mean(axis=0) / variance
-        gradient += 2 * share * variance * excess * (2 * half_variance * excess + variance * of_excess)
+    for group in groups:
+        half_variance = group.covariance @ basis  # ½ ∂λ_j/∂v_j, column by column
+        variance = np.maximum((basis * half_variance).sum(axis=0), 1e-12)  # λ (d,)
+        z = group.rows @ (basis / np.sqrt(variance))
+        log_cosh, tanh = _log_cosh(z)
+        excess = log_cosh.mean(axis=0) - GAUSSIAN_LOG_COSH
+        value += group.share * float(np.square(variance * excess).sum())
+        of_excess = group.rows.T @ tanh / (len(z) * np.sqrt(variance))
+        of_excess -= half_variance * (tanh * z).mean(axis=0) / variance
+        gradient += 2 * group.share * variance * excess * (2 * half_variance * excess + variance * of_excess)
     return value, gradient
+
+
+def _log_cosh(z: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return log cosh z and its derivative tanh z, by one exponential: of −2|z|, which cannot be too large."""
+    size = np.abs(z)
+    e = np.exp(-2 * size)
+    return size + np.log((1 + e) / 2), np.copysign((1 - e) / (1 + e), z)
