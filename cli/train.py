@@ -18,6 +18,7 @@ from macrid.cli.options import (
     Given,
     Initialisation,
     LogJson,
+    Opinion,
     Precision,
     Recipe,
     Refit,
@@ -115,6 +116,13 @@ def train(
     ] = None,
     teacher_regularization: Annotated[
         float | None, typer.Option(rich_help_panel="Training", min=1e-9, help="λ of that EASE; default 300.")
+    ] = None,
+    teacher_opinion: Annotated[
+        Opinion | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="What its scores become: softmax (default), or square, sharper where histories are short.",
+        ),
     ] = None,
     keep_probability: Annotated[
         float | None,

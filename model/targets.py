@@ -11,6 +11,7 @@ others, which takes no more than one fit.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,7 +21,9 @@ from torch import Tensor
 from macrid.model.baselines.ease import LeaveOneOut
 from macrid.model.network import Histories
 
+Opinion = Literal["softmax", "square"]
 TEACHER_TEMPERATURE = 0.1  # of 0.02 to 0.2 what gives withheld items of validation users the highest likelihood
+LEAST_SCORE = 0.01  # added to scores before they are squared, so that nothing is impossible
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,21 @@ class Targets:
 class Teacher:
     """EASE, asked about each user as if it had been fitted without them."""
 
-    def __init__(self, training: sparse.csr_matrix, regularization: float) -> None:
+    def __init__(self, training: sparse.csr_matrix, regularization: float, opinion: Opinion = "softmax") -> None:
         """Fit it.
 
         Args:
             training: (U, M).
             regularization: λ.
+            opinion: what scores become: "softmax" of ten times them, or in proportion to the "square" of what is above 0,
+                which is sharper where histories are short and scores small.
 
         Raises:
             DataError: too many users and items for EASE.
         """
         self.items = training.shape[1]
         self._fit = LeaveOneOut.of(training, regularization=regularization)
+        self._opinion = opinion
 
     def opinion(self, seen: Histories, rows: Tensor) -> Tensor:
         """Of what users may click beside what is seen of them: (B, M), a distribution for each, 0 for what is seen.
@@ -64,9 +70,13 @@ class Teacher:
             rows: (B,) which training users they are.
         """
         scores = self._fit.score(seen.to_matrix(self.items), rows.numpy())
-        opinion = torch.from_numpy(scores).div_(TEACHER_TEMPERATURE)
-        opinion[seen.rows, seen.items] = -torch.inf
-        return opinion.softmax(dim=1)
+        opinion = torch.from_numpy(scores)
+        if self._opinion == "softmax":
+            opinion[seen.rows, seen.items] = -torch.inf
+            return opinion.div_(TEACHER_TEMPERATURE).softmax(dim=1)
+        opinion.clamp_min_(0.0).add_(LEAST_SCORE).square_()
+        opinion[seen.rows, seen.items] = 0.0
+        return opinion.div_(opinion.sum(dim=1, keepdim=True))
 
 
 @dataclass(frozen=True)
@@ -84,13 +94,15 @@ class Question:
     share: float = 0.0
 
     @staticmethod
-    def of(training: sparse.csr_matrix, balance: float, share: float, regularization: float) -> "Question":
+    def of(
+        training: sparse.csr_matrix, balance: float, share: float, regularization: float, opinion: Opinion = "softmax"
+    ) -> "Question":
         """The question that settings of training say: see `TrainingConfig`."""
         clicks = np.maximum(np.diff(training.indptr), 1).astype(np.float64)  # (U,)
         weights = clicks**-balance * clicks.sum() / (clicks ** (1 - balance)).sum()
         return Question(
             torch.from_numpy(weights.astype(np.float32)) if balance else None,
-            Teacher(training, regularization) if share else None,
+            Teacher(training, regularization, opinion) if share else None,
             share,
         )
 

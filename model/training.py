@@ -20,7 +20,7 @@ from macrid.model.objective import anchoring, annealed_beta, training_loss
 from macrid.model.ranks import ALONE, Ranks
 from macrid.model.sampling import Distribution, ItemSampler, check_samples
 from macrid.model.splitting import HeldOut, Split
-from macrid.model.targets import BatchQuestion, Question
+from macrid.model.targets import BatchQuestion, Opinion, Question
 from macrid.model.training_state import Epoch as Epoch
 from macrid.model.training_state import Pass, TrainingState
 
@@ -57,6 +57,7 @@ class TrainingConfig:
             history and is asked for the rest: see targets.py. 0 for none, and what is asked for is the whole history, as in the
             paper. Needs M² floats, or U² where there are fewer users than items.
         teacher_regularization: λ of that EASE.
+        teacher_opinion: what becomes of its scores: "softmax", or "square", which is sharper where histories are short.
         samples: how many items an update draws, beside those clicked, for the normaliser of the likelihood: see sampling.py; the
             tables are then changed by rows. 0 for all items, as the authors do; None: SAMPLES in a catalogue of
             SAMPLED_FROM items or more, else 0.
@@ -82,6 +83,7 @@ class TrainingConfig:
     balance: float = 0.0
     teacher: float = 0.0
     teacher_regularization: float = 300.0
+    teacher_opinion: Opinion = "softmax"
     basis: Literal["independent", "trained"] = "independent"
     precision: Literal["float32", "bf16"] = "float32"
     seed: int = 98765
@@ -248,7 +250,7 @@ def _start(
 
 def _question(training: sparse.csr_matrix, config: TrainingConfig) -> Question:
     """What training users are asked."""
-    return Question.of(training, config.balance, config.teacher, config.teacher_regularization)
+    return Question.of(training, config.balance, config.teacher, config.teacher_regularization, config.teacher_opinion)
 
 
 def _one_pass(

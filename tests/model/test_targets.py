@@ -14,7 +14,7 @@ from macrid.model.errors import DataError
 from macrid.model.evaluation import evaluate
 from macrid.model.network import Histories
 from macrid.model.objective import training_loss
-from macrid.model.targets import TEACHER_TEMPERATURE, Question, Teacher
+from macrid.model.targets import LEAST_SCORE, TEACHER_TEMPERATURE, Question, Teacher
 from tests.support.groups import CONFIG, groups_split
 
 LAMBDA = 5.0
@@ -28,9 +28,9 @@ def clicks():
     return sparse.csr_matrix(matrix)
 
 
-@pytest.fixture(scope="module")
-def teacher(clicks):
-    return Teacher(clicks, LAMBDA)
+@pytest.fixture(scope="module", params=["softmax", "square"])
+def teacher(clicks, request):
+    return Teacher(clicks, LAMBDA, request.param)
 
 
 class TestWeights:
@@ -49,16 +49,19 @@ class TestWeights:
 
 
 class TestTeacher:
-    def test_each_user_is_asked_of_an_ease_that_was_fitted_to_all_the_others(self, clicks, teacher):
+    @pytest.mark.parametrize("kind", ["softmax", "square"])
+    def test_each_user_is_asked_of_an_ease_that_was_fitted_to_all_the_others(self, clicks, kind):
         users, some = torch.tensor([4, 0, 19]), clicks[[4, 0, 19]].copy()
         some.data[::3] = 0  # a part of their histories is asked with
         some.eliminate_zeros()
-        opinion = teacher.opinion(Histories.from_matrix(some), users)
+        opinion = Question.of(clicks, 0.0, 0.5, LAMBDA, kind).teacher.opinion(Histories.from_matrix(some), users)
         for at, user in enumerate(users.tolist()):
             others = np.arange(clicks.shape[0]) != user
-            scores = Ease.fit(clicks[others], regularization=LAMBDA).score(some[[at]])[0] / TEACHER_TEMPERATURE
-            scores[some[[at]].indices] = -np.inf
-            expected = np.exp(scores - scores.max())
+            scores = Ease.fit(clicks[others], regularization=LAMBDA).score(some[[at]])[0]
+            expected = np.exp(scores / TEACHER_TEMPERATURE)
+            if kind == "square":
+                expected = (np.maximum(scores, 0) + LEAST_SCORE) ** 2
+            expected[some[[at]].indices] = 0
             np.testing.assert_allclose(opinion[at], expected / expected.sum(), rtol=1e-4, atol=1e-7)
 
     def test_of_whom_nothing_is_seen_every_item_is_as_likely(self, teacher):
