@@ -1,10 +1,12 @@
 """Fixtures for everybody: the public data beside the project, and a small trained shop."""
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 
 from macrid.model import datasets, pipeline
@@ -53,11 +55,27 @@ def small_shop(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_run(small_shop, tmp_path_factory):
-    """The whole pipeline on the small shop: (outcome, split)."""
-    given = str(small_shop / "clicks.csv")
-    options = pipeline.SourceOptions(items=small_shop / "items.csv", name="small-shop")
-    source = pipeline.load_source(given, options)
+    """The whole pipeline on the small shop: (outcome, split). Tests may read the bundle, and write elsewhere."""
+    return once_for_all(tmp_path_factory, "small-run", lambda folder: run_pipeline(small_shop, folder / "bundle"))
+
+
+def run_pipeline(shop, bundle):
+    """Train on a shop and export."""
+    options = pipeline.SourceOptions(items=shop / "items.csv", name="small-shop")
+    source = pipeline.load_source(str(shop / "clicks.csv"), options)
     split = pipeline.split_source(source, None, seed=1)
     config = pipeline.training_config(source, {"epochs": 30, "batch_size": 50, "dimensions": 32, "seed": 1})
-    outcome = pipeline.run(source, split, config, tmp_path_factory.mktemp("runs") / "bundle")
-    return outcome, split
+    return pipeline.run(source, split, config, bundle), split
+
+
+def once_for_all(tmp_path_factory, name, make):
+    """What `make` returns in a folder of its own: made by whichever process of this test run comes first, read by the others."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, made = root / name, root / f"{name}.pickle"
+    with FileLock(root / f"{name}.lock"):
+        if not made.exists():
+            folder.mkdir()
+            made.write_bytes(pickle.dumps(make(folder)))
+    return pickle.loads(made.read_bytes())
