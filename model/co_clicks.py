@@ -8,6 +8,7 @@ modularity decides between them, and how far all cuts agree says how sure the gr
 """
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -123,8 +124,10 @@ def modularity(graph: sparse.csr_matrix, labels: IntArray) -> float:
 
 
 def _most_alike(found: Sequence[IntArray]) -> IntArray:
-    likeness = [sum(float(normalized_mutual_info_score(one, other)) for other in found) for one in found]
-    return found[int(np.argmax(likeness))]
+    likeness = np.zeros((len(found), len(found)))
+    for one, other in combinations(range(len(found)), 2):
+        likeness[one, other] = likeness[other, one] = normalized_mutual_info_score(found[one], found[other])
+    return found[int(np.argmax(likeness.sum(axis=1)))]
 
 
 def _equal_parts(graph: sparse.csr_matrix, groups: int, seed: int) -> IntArray:
