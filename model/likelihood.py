@@ -57,7 +57,8 @@ def negative_log_likelihood(
         temperature: τ.
         log_weights: None where `unit_items` are all items. Otherwise (R,): logarithm of the weight with which an item counts
             in the normaliser of a user who has not clicked it, −inf for not at all.
-        factors: what the matrix products take, such as bfloat16; sums, exponentials and results stay as they are. None: the same.
+        factors: what the matrix products take, such as bfloat16, and what scores and their exponentials stay in between them
+            where none can be too large; sums and results stay as they are. None: the same.
         user_weights: (B,) what each user's part of the sum is multiplied by; None for 1.
         targets: what is asked instead of x, where all items are looked at: −Σ_u Σ_i share_{u,i} log softmax_i over the items
             that are not left out.
