@@ -155,17 +155,13 @@ class _Room:
         return SLICE_NARROW if self._narrows and not self._widens else SLICE_FLOATS
 
     def with_concepts(self, items: Tensor, log_concepts: Tensor) -> tuple[Tensor, Tensor]:
-        """[h, log c], (M, A), narrowed, and what chooses each concept's log c when it stands beside a component, (K, A - d).
+        """[h, log c], (M, A), and what chooses each concept's log c when it stands beside a component, (K, A - d).
 
-        Narrowed, log c is what fits a narrow number and what is left of it, or it would lose digits; zeros fill the last tile.
+        Narrowed, they have zeros behind them that fill the last tile.
         """
-        own = torch.eye(log_concepts.shape[1]).to(items)
-        if not self._narrows:
-            return torch.cat([items, log_concepts], dim=1), own
-        fits = self.narrowed(log_concepts)
-        columns = torch.cat([self.narrowed(items), fits, self.narrowed(log_concepts - fits)], dim=1)
-        filled = -columns.shape[1] % TILE
-        return pad(columns, (0, filled)), pad(own.repeat(1, 2), (0, filled))
+        columns, own = torch.cat([items, log_concepts], dim=1), torch.eye(log_concepts.shape[1]).to(items)
+        filled = -columns.shape[1] % TILE if self._narrows else 0
+        return pad(self.narrowed(columns), (0, filled)), pad(own, (0, filled))
 
     def scores(self, z: Tensor, items: Tensor) -> Tensor:
         """⟨z, item⟩, (K·b, S), of (K·b, A) and of items `with_concepts`, (S, A)."""
