@@ -98,3 +98,14 @@ def test_modularity_of_two_cliques_is_a_half_and_of_one_group_nothing():
     graph = sparse.csr_matrix(np.kron(np.eye(2), block))
     assert modularity(graph, np.repeat([0, 1], 4)) == pytest.approx(0.5)
     assert modularity(graph, np.zeros(8, dtype=np.int64)) == pytest.approx(0)
+
+
+def test_the_cut_most_like_all_others_is_taken_wherever_it_stands():
+    whole = np.repeat([0, 1, 2], 8)
+    one, other = whole.copy(), whole.copy()
+    one[[0, 1]], other[[8, 9]] = 1, 2
+    stray = np.tile([0, 1, 2], 8)
+    for at in range(4):
+        cuts = [stray, one, other]
+        cuts.insert(at, whole)
+        assert co_clicks._most_alike(cuts) is whole

@@ -182,6 +182,14 @@ class TestLikelihood:
         assert slices(5_000) == [(0, 28), (28, 56), (56, 60)]
         assert slices(100_000) == slices(10**7) == [(0, 24), (24, 48), (48, 60)]
 
+    def test_slices_are_larger_where_scores_stay_narrow(self):
+        def scores_at_a_time(narrow, stay):
+            return likelihood._Room(torch.zeros(1), narrow, stay).floats
+
+        assert scores_at_a_time(torch.bfloat16, True) == likelihood.SLICE_NARROW
+        assert scores_at_a_time(torch.bfloat16, False) == likelihood.SLICE_FLOATS
+        assert scores_at_a_time(torch.float32, True) == likelihood.SLICE_FLOATS
+
     @pytest.mark.parametrize("slice_floats", [1, 10**9])
     @pytest.mark.parametrize("question", ["all", "sampled", "taught"])
     def test_with_factors_in_bf16_the_loss_is_within_a_thousandth_and_gradients_within_three_hundredths(

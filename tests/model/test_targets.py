@@ -101,6 +101,21 @@ def test_a_network_learns_from_a_teacher_and_the_same_again_to_the_bit():
     assert [epoch.loss for epoch in again.history] == [epoch.loss for epoch in taught.history]
 
 
+def test_settings_of_training_say_what_the_teachers_opinion_is():
+    split = groups_split()
+    nobody = Histories(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), 1)
+    seen = Histories(torch.tensor(split.training[0].indices[:2].astype(np.int64)), torch.zeros(2, dtype=torch.int64), 1)
+    said = {}
+    for kind in ("softmax", "square"):
+        config = dataclasses.replace(CONFIG, teacher=0.5, teacher_opinion=kind, teacher_regularization=20.0)
+        teacher = training._question(split.training, config).teacher
+        expected = Teacher(split.training, 20.0, kind).opinion(seen, torch.tensor([0]))
+        said[kind] = teacher.opinion(seen, torch.tensor([0]))
+        torch.testing.assert_close(said[kind], expected)
+        assert teacher.opinion(nobody, torch.tensor([0])).std() == pytest.approx(0, abs=1e-6)
+    assert not torch.allclose(said["softmax"], said["square"])
+
+
 def test_a_teacher_beside_a_sample_of_items_is_refused():
     with pytest.raises(DataError, match=r"teacher is 0.5 and samples are 10; expected one of them at 0"):
         training.resolved(dataclasses.replace(CONFIG, teacher=0.5, samples=10), 100, 40)
