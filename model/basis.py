@@ -69,7 +69,7 @@ def _groups(items: FloatArray, concepts: npt.NDArray[np.int64]) -> list[_Group]:
 
 def _variances(groups: Sequence[_Group], basis: FloatArray) -> FloatArray:
     """Variance within concepts along each axis, (d,)."""
-    return np.asarray(sum(group.share * (group.rows @ basis).var(axis=0) for group in groups))
+    return np.asarray(sum(group.share * (basis * (group.covariance @ basis)).sum(axis=0) for group in groups))
 
 
 def _principal_axes(groups: Sequence[_Group], d: int) -> FloatArray:

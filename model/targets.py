@@ -56,7 +56,7 @@ class Teacher:
                 which is sharper where histories are short and scores small.
 
         Raises:
-            DataError: too many users and items for EASE.
+            DataError: too many users and items for EASE, or too small a λ.
         """
         self.items = training.shape[1]
         self._fit = LeaveOneOut.of(training, regularization=regularization)

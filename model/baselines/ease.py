@@ -33,7 +33,7 @@ def fit_ease(training: sparse.csr_matrix, *, regularization: float) -> "Ease | E
         regularization: λ > 0.
 
     Raises:
-        DataError: both users and items are too many.
+        DataError: both users and items are too many, or λ is too small to invert with.
     """
     users, items = training.shape
     if not can_be_fitted(training):
@@ -125,7 +125,7 @@ class LeaveOneOut:
             regularization: λ > 0.
 
         Raises:
-            DataError: both users and items are too many.
+            DataError: both users and items are too many, or λ is too small to invert with.
         """
         return LeaveOneOut(training, fit_ease(training, regularization=regularization), regularization)
 
