@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from macrid.artifacts.derived import derive
 from macrid.artifacts.errors import BundleError
-from macrid.artifacts.schema import ARRAYS, FORMAT_VERSION, Float32Array, arrays_of
+from macrid.artifacts.schema import ARRAYS, FORMAT_VERSION, OF_THE_REFINEMENT, Float32Array, arrays_of
 
 MAX_HEADER_BYTES = 1_000_000
 ROWS_AT_ONCE = 65_536  # invariants are checked in slices: memory stays bounded at any catalogue size
@@ -119,7 +119,8 @@ def check_arrays(arrays: Mapping[str, np.ndarray], temperature: float, where: st
 
     Raises:
         BundleError: a name, dtype or shape is not the declared one; a number is not finite; rows are not unit vectors;
-            concept weights are not softmax(<h, m> / temperature); a popularity is negative.
+            concept weights are not softmax(<h, m> / temperature); a popularity is negative; of the refinement's arrays some
+            are missing, or have a negative mass or none, or no step.
     """
     sizes = check_declared(arrays, where)
     if not 0 < temperature < math.inf:
@@ -130,6 +131,7 @@ def check_arrays(arrays: Mapping[str, np.ndarray], temperature: float, where: st
     for name in ("prototypes", "item_embeddings"):
         _check_unit_rows(name, arrays[name], where)
     _check_concept_weights(arrays, temperature, where)
+    _check_refinement(arrays, where)
     _check_derived(arrays, temperature, where)
     return sizes
 
@@ -199,6 +201,24 @@ def _check_concept_weights(arrays: Mapping[str, np.ndarray], temperature: float,
             raise BundleError(
                 f"{where}: array concept_weights has row {rows.start + worst} off by {off[worst]:.3g}, expected {rule}"
             )
+
+
+def _check_refinement(arrays: Mapping[str, np.ndarray], where: str) -> None:
+    """A step of a length, and in every concept something that stands for its items."""
+    given = [name for name in OF_THE_REFINEMENT if name in arrays]
+    if not given:
+        return
+    if len(given) < len(OF_THE_REFINEMENT):
+        raise BundleError(
+            f"{where}: of {', '.join(OF_THE_REFINEMENT)} there is only {', '.join(given)}; expected all or none"
+        )
+    masses, (step,) = arrays["landmark_masses"], arrays["refinement_step"]
+    _check_rows("landmark_masses", masses, lambda rows: rows >= 0, "negative masses", where)
+    empty = np.flatnonzero(~masses.any(axis=1))
+    if len(empty):
+        raise BundleError(f"{where}: array landmark_masses has no mass in row {empty[0]}, expected some in every row")
+    if not step > 0:
+        raise BundleError(f"{where}: array refinement_step is {step}, expected more than 0")
 
 
 def _check_derived(arrays: Mapping[str, np.ndarray], temperature: float, where: str) -> None:

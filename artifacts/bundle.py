@@ -65,7 +65,18 @@ class Bundle:
     items_by_concept: Int64Array
     items_by_popularity: Int64Array
     item_places: Float32Array | None = None  # a bundle without has no map
+    landmarks: Float32Array | None = None  # the refinement's three are all there, or none
+    landmark_masses: Float32Array | None = None
+    refinement_step: Float32Array | None = None
     lease: Lease | None = None  # of one that was opened in a store
+
+    @property
+    def refinement(self) -> tuple[float, Float32Array, Float32Array] | None:
+        """The refinement's step, landmarks and masses; None in a bundle without."""
+        step, landmarks, masses = self.refinement_step, self.landmarks, self.landmark_masses
+        if step is None or landmarks is None or masses is None:
+            return None
+        return float(step[0]), landmarks, masses
 
     @staticmethod
     def open(folder: Path, *, verify: bool = True) -> "Bundle":

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-FORMAT_VERSION = 4  # what is written
-READABLE_VERSIONS = (1, 2, 3, 4)
+FORMAT_VERSION = 5  # what is written
+READABLE_VERSIONS = (1, 2, 3, 4, 5)
 DIGEST_SINCE = 4  # the manifest carries its own SHA-256
 
 MANIFEST_FILE = "manifest.json"
@@ -29,7 +29,7 @@ class ArraySpec:
     """One array of `embeddings.safetensors`: dtype, and shape in the glossary's letters (M items, K concepts, d dimensions)."""
 
     dtype: type[np.generic]
-    shape: tuple[Literal["M", "K", "d", "2"], ...]  # "2" is the number
+    shape: tuple[Literal["M", "K", "d", "1", "2", "64"], ...]  # digits are the number
     meaning: str
     since: int = 1  # the format version that brought it
     optional: bool = False
@@ -54,6 +54,19 @@ ARRAYS: dict[str, ArraySpec] = {
     "item_places": ArraySpec(
         np.float32, ("M", "2"), "where the items lie on a map: near ones are alike", since=2, optional=True
     ),
+    "landmarks": ArraySpec(
+        np.float32,
+        ("K", "64", "d"),
+        "what stands for the items in the encoder's refinement: means of like items of a concept; not unit",
+        since=5,
+        optional=True,
+    ),
+    "landmark_masses": ArraySpec(
+        np.float32, ("K", "64"), "sum of c_{i,k} over the items that a landmark stands for", since=5, optional=True
+    ),
+    "refinement_step": ArraySpec(
+        np.float32, ("1",), "how far the refinement goes, as a multiple of temperature", since=5, optional=True
+    ),
     "log_partition": ArraySpec(
         np.float64, ("M",), "A_i = log sum_k exp(<h_i, m_k> / temperature)", since=3, derived=True
     ),
@@ -67,6 +80,9 @@ ARRAYS: dict[str, ArraySpec] = {
         np.int64, ("M",), "item indices, most popular first; of equal ones the lower first", since=3, derived=True
     ),
 }
+
+
+OF_THE_REFINEMENT = ("landmarks", "landmark_masses", "refinement_step")  # all of them or none
 
 
 def arrays_of(format_version: int) -> dict[str, ArraySpec]:

@@ -1,7 +1,8 @@
 """RecBole's MacridVAE trained on a split of ours, in an environment of its own; `training_speed.py` says how to make one.
 
 python -m benchmarks.recbole_training FOLDER: reads `settings.json`, `training.npz` and `fold_in.npz` (users × items), writes
-`scores.npy` (fold-in users × items) and prints the seconds of every epoch and how memory grew, as JSON.
+`scores.npy` (fold-in users × items) and prints the seconds of every epoch and how memory grew, as JSON. With `score_every` in the
+settings it writes `scores-N.npy` after every so many epochs too, N the number of the epoch.
 """
 
 import csv
@@ -52,20 +53,30 @@ def main() -> None:
     trainer = Trainer(config, model)
     forget_peak()
     before, seconds = memory("VmRSS"), []
+    ids = dataset.token2id("item_id", [str(item) for item in range(training.shape[1])])
     for epoch in range(given["epochs"]):
         began = time.perf_counter()
         trainer._train_epoch(batches_of_users, epoch)
         seconds.append(time.perf_counter() - began)
+        if (epoch + 1) % given.get("score_every", given["epochs"] + 1) == 0:
+            np.save(folder / f"scores-{epoch + 1}.npy", scores_of(model, dataset.item_num, ids, folder))
     grown = memory("VmHWM") - before
-    ids = dataset.token2id("item_id", [str(item) for item in range(training.shape[1])])
+    np.save(folder / "scores.npy", scores_of(model, dataset.item_num, ids, folder))
+    print(json.dumps({"seconds": seconds, "grown": grown}))
+
+
+def scores_of(model: MacridVAE, items: int, ids: np.ndarray, folder: Path) -> np.ndarray:
+    """What the model says of the users of `fold_in.npz`, without noise: (users, items of ours)."""
     fold_in = sparse.load_npz(folder / "fold_in.npz").toarray()
-    clicks = torch.zeros(len(fold_in), dataset.item_num)
+    clicks = torch.zeros(len(fold_in), items)
     clicks[:, ids] = torch.from_numpy(fold_in).float()
+    training = model.training
     model.eval()
     with torch.no_grad():
         scores, _, _ = model.forward(clicks)
-    np.save(folder / "scores.npy", scores.numpy()[:, ids])
-    print(json.dumps({"seconds": seconds, "grown": grown}))
+    model.train(training)
+    found: np.ndarray = scores.numpy()[:, ids]
+    return found
 
 
 if __name__ == "__main__":

@@ -124,6 +124,15 @@ def train(
             help="What its scores become: softmax (default), or square, sharper where histories are short.",
         ),
     ] = None,
+    refinement: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel="Training",
+            min=0.0,
+            max=100.0,
+            help="How far components go on, after encoding, to what fits the clicks better, e.g. 1. Default 0; docs/training.md.",
+        ),
+    ] = None,
     keep_probability: Annotated[
         float | None,
         typer.Option(

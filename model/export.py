@@ -21,7 +21,7 @@ from macrid.model.errors import TrainingError
 from macrid.model.index import DEFAULT_BUDGET, choose_index
 from macrid.model.items import Items
 from macrid.model.labelling import Vocabulary
-from macrid.model.network import Histories, MacridVAE, NetworkConfig
+from macrid.model.network import Histories, MacridVAE, NetworkConfig, Refinement
 from macrid.model.projection import item_places
 
 CONCEPT_EXEMPLARS = 12
@@ -84,7 +84,8 @@ def export(
             turn=basis == "independent",
         )
         arrays = turned(arrays, arrangement.axes)
-        for name, axis in (("prototypes", 0), ("concept_weights", 1)):
+        by_concept = {"prototypes": 0, "concept_weights": 1, "landmarks": 0, "landmark_masses": 0}
+        for name, axis in ((name, axis) for name, axis in by_concept.items() if name in arrays):
             arrays[name] = np.ascontiguousarray(arrays[name].take(arrangement.order, axis=axis))
         components = (components[arrangement.order] @ arrangement.axes).astype(np.float32)
     elif basis == "independent":
@@ -128,7 +129,7 @@ def network_arrays(network: MacridVAE, training: sparse.csr_matrix) -> dict[str,
     """The arrays of `artifacts.schema.ARRAYS`, with unit rows where the format asks for them."""
     d = network.config.dimensions
     unit_items = network.unit_items()
-    return {
+    arrays: dict[str, np.ndarray] = {
         "item_embeddings": _array(unit_items),
         "context_embeddings": _array(network.context_embeddings),
         "prototypes": _array(torch.nn.functional.normalize(network.prototypes, dim=1)),
@@ -138,21 +139,22 @@ def network_arrays(network: MacridVAE, training: sparse.csr_matrix) -> dict[str,
         "mean_bias": _array(network.output_bias[:d]),
         "popularity": np.asarray(training.sum(axis=0)).ravel().astype(np.int64),
     }
+    if network.refinement is not None:
+        arrays["landmarks"] = _array(network.refinement.landmarks)
+        arrays["landmark_masses"] = _array(network.refinement.masses)
+        arrays["refinement_step"] = np.array([network.refinement.step], dtype=np.float32)
+    return arrays
 
 
 def turned(arrays: Mapping[str, np.ndarray], axes: npt.NDArray[np.float64]) -> dict[str, np.ndarray]:
     """The same model in other axes: everything that lives in the space of components, times an orthogonal (d, d)."""
     items, prototypes = (_unit(arrays[name].astype(np.float64) @ axes) for name in ("item_embeddings", "prototypes"))
-    mean_weight, mean_bias = (
-        (arrays[name].astype(np.float64) @ axes).astype(np.float32) for name in ("mean_weight", "mean_bias")
-    )
-    return {
-        **arrays,
-        "item_embeddings": items,
-        "prototypes": prototypes,
-        "mean_weight": mean_weight,
-        "mean_bias": mean_bias,
+    rest = {
+        name: (arrays[name].astype(np.float64) @ axes).astype(np.float32)
+        for name in ("mean_weight", "mean_bias", "landmarks")
+        if name in arrays
     }
+    return {**arrays, "item_embeddings": items, "prototypes": prototypes, **rest}
 
 
 def _unit(rows: npt.NDArray[np.float64]) -> Float32Array:
@@ -179,6 +181,9 @@ def restore(bundle: Bundle) -> MacridVAE:
         network.input_bias.copy_(torch.tensor(bundle.input_bias))
         network.output_weight[:, :d].copy_(torch.tensor(bundle.mean_weight))
         network.output_bias[:d].copy_(torch.tensor(bundle.mean_bias))
+    if bundle.refinement is not None:
+        step, *arrays = bundle.refinement
+        network.refinement = Refinement(step, *map(torch.tensor, arrays))
     return network
 
 

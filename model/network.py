@@ -76,6 +76,21 @@ class Histories:
 
 
 @dataclass(frozen=True)
+class Refinement:
+    """How components are brought nearer to the clicks than the encoder brings them: see `MacridVAE.refined`.
+
+    Attributes:
+        step: how far, as a multiple of τ.
+        landmarks: (K, S, d), what stands for the items of a concept.
+        masses: (K, S), Σ_i c_{i,k} over the items that a landmark stands for; 0 for one that stands for none.
+    """
+
+    step: float
+    landmarks: Tensor
+    masses: Tensor
+
+
+@dataclass(frozen=True)
 class Posterior:
     """q(z | x, C): unit-length means and log variance ratios log(σ² / σ₀²), both (K, B, d)."""
 
@@ -96,6 +111,7 @@ class MacridVAE(nn.Module):
         self.input_bias = nn.Parameter(_small(d, generator))  # before the encoder's tanh (d,)
         self.output_weight = nn.Parameter(_xavier(d, 2 * d, generator))  # f_nn's linear layer (d, 2d)
         self.output_bias = nn.Parameter(_small(2 * d, generator))  # (2d,)
+        self.refinement: Refinement | None = None  # comes after training, and does not learn
 
     def unit_items(self, rows: Tensor | None = None) -> Tensor:
         """h_i / |h_i|, (M, d), or (R, d) of these rows; h_i itself where the similarity is the inner product."""
@@ -140,6 +156,40 @@ class MacridVAE(nn.Module):
         output = output.view(K, histories.users, 2 * d)
         return Posterior(unit(output[..., :d]), -output[..., d:])
 
+    @torch.no_grad()
+    def refined(
+        self, components: Tensor, histories: Histories, concept_weights: Tensor, unit_items: Tensor, by: Refinement
+    ) -> Tensor:
+        """Components after a step uphill on their user's own log likelihood, the mean over what they clicked.
+
+        The encoder has to serve all users with the same few weights; what it leaves to be gained for one user, their clicks
+        tell (semi-amortized inference: Kim et al., ICML 2018; Krishnan et al., AISTATS 2018). The gradient, times τ, is what
+        was clicked less what was to be expected: Σ_i r_{i,k} h_i / n − Σ_j p_j r_{j,k} h_j, where r are the concepts' shares of
+        an item's score and p the model's distribution over all items, for which landmarks stand here.
+
+        Args:
+            components: (K, B, d), unit.
+            histories: of the B users; who has none stays where they are.
+            concept_weights: C, (M, K).
+            unit_items: (M, d).
+            by: the step.
+
+        Returns:
+            (K, B, d), unit.
+        """
+        temperature, (items, rows) = self.config.temperature, (histories.items, histories.rows)
+        clicked = unit_items[items]  # (E, d)
+        cosines = torch.stack([(part[rows] * clicked).sum(dim=1) for part in components], dim=1)  # (E, K)
+        shares = (cosines / temperature + concept_weights[items].log()).softmax(dim=1)
+        clicks = torch.bincount(rows, minlength=histories.users)
+        shares = shares / clicks[rows, None]
+        met = weighted_sums(unit_items, shares, items, rows, histories.users).view_as(components)
+        logits = components @ by.landmarks.transpose(1, 2) / temperature + by.masses.log()[:, None, :]  # (K, B, S)
+        expected = logits.transpose(0, 1).flatten(1).softmax(dim=1)  # (B, K·S)
+        expected = expected.view(-1, *by.masses.shape).transpose(0, 1) @ by.landmarks
+        moved = unit(components + by.step * (met - expected))
+        return torch.where((clicks > 0)[:, None], moved, components)
+
     def log_scores(self, components: Tensor, unit_items: Tensor, log_concept_weights: Tensor) -> Tensor:
         """Log Σ_k c_{i,k} · exp(cos(z_k, h_i) / τ), eq. (2) before its normaliser Z_u.
 
@@ -158,8 +208,15 @@ class MacridVAE(nn.Module):
 
     @torch.no_grad()
     def components(self, histories: Histories) -> Tensor:
-        """What the server computes: soft concepts, no noise, z = μ. (K, B, d), unit vectors."""
-        return self.encode(histories, self.concept_logits(self.unit_items()).softmax(dim=1)).mean
+        """What the server computes: soft concepts, no noise, z = μ, refined where there is a refinement. (K, B, d), unit."""
+        unit_items = self.unit_items()
+        return self._inferred(histories, self.concept_logits(unit_items).softmax(dim=1), unit_items)
+
+    def _inferred(self, histories: Histories, concept_weights: Tensor, unit_items: Tensor) -> Tensor:
+        z = self.encode(histories, concept_weights).mean
+        if self.refinement is None:
+            return z
+        return self.refined(z, histories, concept_weights, unit_items, self.refinement)
 
     @torch.no_grad()
     def score(self, histories: sparse.csr_matrix) -> np.ndarray:
@@ -167,7 +224,7 @@ class MacridVAE(nn.Module):
         unit_items = self.unit_items()
         log_weights = self.concept_logits(unit_items).log_softmax(dim=1)
         batch = Histories.from_matrix(histories)
-        z = self.encode(batch, log_weights.exp()).mean  # (K, B, d)
+        z = self._inferred(batch, log_weights.exp(), unit_items)  # (K, B, d)
         users = max(1, SCORES // (len(z) * len(unit_items)))
         return np.concatenate(
             [self.log_scores(part, unit_items, log_weights).numpy() for part in torch.split(z, users, dim=1)]

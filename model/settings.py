@@ -31,7 +31,9 @@ LEAST: Mapping[str, float] = {  # where a value below makes no sense; anything e
     "neighbours": 1, "encoder_passes": 1, "decoder_passes": 1, "learning_rate": 1e-9, "temperature": 1e-6, "prior_std": 1e-6,
     "keep_probability": 1e-6, "regularization": 1e-9, "teacher_regularization": 1e-9,
 }  # fmt: skip
-MOST: Mapping[str, float] = {"keep_probability": 1.0, "averaging": 1.0, "balance": 1.0, "teacher": 1.0}
+MOST: Mapping[str, float] = {
+    "keep_probability": 1.0, "averaging": 1.0, "balance": 1.0, "teacher": 1.0, "refinement": 100.0,
+}  # fmt: skip
 
 
 def kinds_of(*configs: type) -> dict[str, Any]:

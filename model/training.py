@@ -15,6 +15,7 @@ from macrid.model.checkpoint import Checkpoints, Keeper, data_fingerprint
 from macrid.model.errors import DataError, RanksError, TrainingError
 from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.initialisation import start_from_co_clicks
+from macrid.model.landmarks import refinement_of
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
 from macrid.model.objective import anchoring, annealed_beta, training_loss
 from macrid.model.ranks import ALONE, Ranks
@@ -28,7 +29,7 @@ Start = Callable[[MacridVAE, sparse.csr_matrix, torch.Generator], torch.Tensor] 
 
 SAMPLED_FROM, SAMPLES = 50_000, 4096  # items; docs/training.md says why
 DIVERGED = 3.0  # times the lowest mean loss of an epoch: no annealing raises it so far
-FREE_TO_CHANGE = ("epochs", "patience", "basis")  # when training is resumed
+FREE_TO_CHANGE = ("epochs", "patience", "basis", "refinement")  # when training is resumed
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class TrainingConfig:
             SAMPLED_FROM items or more, else 0.
         sampling: "log_uniform" draws popular items more often, "uniform" all alike.
         initialisation: "co_clicks" starts concepts from the co-click graph (see initialisation.py), "random" as the authors do.
+        refinement: how far components are moved towards what a user clicked once training is over, as a multiple of τ: see
+            `MacridVAE.refined`. 0 for not at all, as in the paper; the epoch is chosen without.
         precision: of the factors in the likelihood's matrix products, where most of the time goes; weights and sums are float32
             in any case. "bf16" is for processors that multiply such matrices fast (AMX, AVX512-BF16); others take longer.
         seed: of everything random in training: the same seed gives the same network.
@@ -85,6 +88,7 @@ class TrainingConfig:
     teacher_regularization: float = 300.0
     teacher_opinion: Opinion = "softmax"
     basis: Literal["independent", "trained"] = "independent"
+    refinement: float = 0.0
     precision: Literal["float32", "bf16"] = "float32"
     seed: int = 98765
 
@@ -143,6 +147,7 @@ def train(
             raise
         interrupted = True
     state.network.load_state_dict(state.best)
+    state.network.refinement = refinement_of(state.network, config.refinement)
     return Trained(state.network, config, state.best_epoch, tuple(state.epochs), interrupted)
 
 
@@ -177,7 +182,9 @@ def refit(
         if on_pass is not None:
             on_pass(done)
     keeper.keep(*state.to_checkpoint())
-    return state.kept
+    network = state.kept
+    network.refinement = refinement_of(network, config.refinement)
+    return network
 
 
 def resolved(config: TrainingConfig, users: int, items: int) -> TrainingConfig:

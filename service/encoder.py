@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from macrid.service.arrays import Float32Array, Int64Array
+from macrid.service.arrays import Float32Array, Float64Array, Int64Array
 
 # Below this length a vector has no direction; the same floor torch.nn.functional.normalize uses.
 SHORTEST = 1e-12
@@ -29,6 +29,67 @@ class Encoding:
 
 
 @dataclass(frozen=True)
+class Refinement:
+    """A step of components uphill on the log likelihood of what their user clicked (docs/decisions/0010).
+
+    The gradient, times τ, is what was clicked less what was to be expected: Σ_i r_{i,k} h_i / n − Σ_j p_j r_{j,k} h_j. Here r are
+    the concepts' shares of an item's score and p the model's distribution over all items, for which landmarks stand.
+
+    Attributes:
+        step: how far, as a multiple of τ.
+        landmarks: (K, S, d) float32.
+        log_masses: (K, S) float32, −inf for a landmark that stands for no item.
+        item_embeddings: (M, d) float32, unit rows.
+        temperature: τ.
+    """
+
+    step: np.float32
+    landmarks: Float32Array
+    log_masses: Float32Array
+    item_embeddings: Float32Array
+    temperature: np.float32
+
+    @staticmethod
+    def of(
+        step: float, landmarks: Float32Array, masses: Float32Array, item_embeddings: Float32Array, temperature: float
+    ) -> "Refinement":
+        """Prepare it from the arrays of a bundle, named as in `artifacts/schema.py`."""
+        with np.errstate(divide="ignore"):
+            log_masses = np.log(masses)
+        return Refinement(np.float32(step), landmarks, log_masses, item_embeddings, np.float32(temperature))
+
+    def refined(
+        self, components: Float32Array, history: Int64Array, weights: Float64Array, left_out: Int64Array | None = None
+    ) -> Float32Array:
+        """Move components, (K, B, d) unit vectors, of B histories that are one history, or one but for a click each.
+
+        Args:
+            components: of the histories.
+            history: (n,) item indices. Of no clicks nothing follows, and the components stay.
+            weights: (n, K) float64, c_{i,k} of them.
+            left_out: (B,) the place in the history of what each lacks; None where none lacks any.
+        """
+        clicks = len(history) - (left_out is not None)
+        if not clicks:
+            return components
+        rows = self.item_embeddings[history]  # (n, d)
+        with np.errstate(divide="ignore"):  # a weight of 0: its share is 0
+            log_weights = np.log(weights).astype(np.float32).T[:, None]  # (K, 1, n)
+        shares = _shares(components @ rows.T / self.temperature + log_weights, axis=(0,))  # (K, B, n)
+        if left_out is not None:
+            shares[:, np.arange(len(left_out)), left_out] = 0
+        expected = (
+            components @ self.landmarks.transpose(0, 2, 1) / self.temperature + self.log_masses[:, None]
+        )  # (K, B, S)
+        moved: Float32Array = shares @ rows
+        moved /= np.float32(clicks)
+        moved -= _shares(expected, axis=(0, 2)) @ self.landmarks
+        moved *= self.step
+        moved += components
+        return _unit(moved)
+
+
+@dataclass(frozen=True)
 class Encoder:
     """The arrays of a bundle that the encoder needs; names and shapes as in `artifacts/schema.py`."""
 
@@ -37,6 +98,7 @@ class Encoder:
     input_bias: Float32Array  # (d,)
     mean_weight: Float32Array  # (d, d)
     mean_bias: Float32Array  # (d,)
+    refinement: Refinement | None = None
 
     def encode(self, history: Int64Array) -> Encoding:
         """Encode a history (PAPER.md, equation 6 and "Encoder"; soft assignment, z = μ).
@@ -62,7 +124,12 @@ class Encoder:
         shares, contexts = (weights / lengths).astype(np.float32), self.context_embeddings[rows]
         inputs = np.stack([shares[part].T @ contexts[part] for part in parts])  # (U, K, d)
         confidences = np.stack([weights[part].sum(axis=0) for part in parts]).astype(np.float32)
-        return [Encoding(*one) for one in zip(self._components_of(inputs), confidences, strict=True)]
+        components = self._components_of(inputs)
+        if self.refinement is not None:
+            for user, (history, part) in enumerate(zip(histories, parts, strict=True)):
+                alone = components[user, :, None]  # (K, 1, d)
+                components[user] = self.refinement.refined(alone, history, weights[part])[:, 0]
+        return [Encoding(*one) for one in zip(components, confidences, strict=True)]
 
     def components_of(self, inputs: Float32Array) -> Float32Array:
         """Run the network behind the sums over a history: inputs (…, d) → components (…, d), unit vectors."""
@@ -74,9 +141,22 @@ class Encoder:
         np.tanh(rows, out=rows)  # in place: `explain.py` sends hundreds of rows, and fresh memory costs more than tanh
         means: Float32Array = rows @ self.mean_weight
         means += self.mean_bias
-        lengths = np.sqrt(np.einsum("...d,...d->...", means, means))  # without the squares of a norm, and in one pass
-        means /= np.maximum(lengths, np.float32(SHORTEST))[..., None]
-        return means
+        return _unit(means)
+
+
+def _unit(vectors: Float32Array) -> Float32Array:
+    """Scale vectors, (…, d), to length one in place."""
+    lengths = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))  # without the squares of a norm, and in one pass
+    vectors /= np.maximum(lengths, np.float32(SHORTEST))[..., None]
+    return vectors
+
+
+def _shares(logits: Float32Array, axis: tuple[int, ...]) -> Float32Array:
+    """Exponentials as shares of their sum over some axes, in place."""
+    logits -= logits.max(axis=axis, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=axis, keepdims=True)
+    return logits
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:

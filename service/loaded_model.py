@@ -17,7 +17,7 @@ from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.catalogue import CatalogueItem
 from macrid.artifacts.schema import Dimension
 from macrid.service.arrays import Float32Array, Int64Array
-from macrid.service.encoder import Encoder
+from macrid.service.encoder import Encoder, Refinement
 from macrid.service.ranking.by_concept import ByConceptRanker
 from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.index import build_index, has_lists, read_index
@@ -59,8 +59,8 @@ class LoadedModel:
         Raises:
             ValueError: the bundle's index is not what its manifest says.
         """
-        arrays = bundle.item_embeddings, bundle.prototypes, bundle.manifest.temperature
-        items = Items(*arrays, bundle.log_partition)
+        embeddings, temperature, refinement = bundle.item_embeddings, bundle.manifest.temperature, bundle.refinement
+        items = Items(embeddings, bundle.prototypes, temperature, bundle.log_partition)
         model = LoadedModel(
             bundle=bundle,
             encoder=Encoder(
@@ -69,6 +69,7 @@ class LoadedModel:
                 bundle.input_bias,
                 bundle.mean_weight,
                 bundle.mean_bias,
+                None if refinement is None else Refinement.of(*refinement, embeddings, temperature),
             ),
             scored_items=items,
             ranker=choose_ranker(bundle, items, ranker),

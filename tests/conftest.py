@@ -59,12 +59,15 @@ def small_run(small_shop, tmp_path_factory):
     return once_for_all(tmp_path_factory, "small-run", lambda folder: run_pipeline(small_shop, folder / "bundle"))
 
 
+SMALL_RUN = {"epochs": 30, "batch_size": 50, "dimensions": 32, "refinement": 1.0, "seed": 1}
+
+
 def run_pipeline(shop, bundle):
     """Train on a shop and export."""
     options = pipeline.SourceOptions(items=shop / "items.csv", name="small-shop")
     source = pipeline.load_source(str(shop / "clicks.csv"), options)
     split = pipeline.split_source(source, None, seed=1)
-    config = pipeline.training_config(source, {"epochs": 30, "batch_size": 50, "dimensions": 32, "seed": 1})
+    config = pipeline.training_config(source, SMALL_RUN)
     return pipeline.run(source, split, config, bundle), split
 
 

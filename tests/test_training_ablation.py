@@ -12,5 +12,7 @@ def test_a_way_is_read_and_checked():
     }  # fmt: skip
     with pytest.raises(DataError, match="batchsize"):
         settings_of("batchsize=20")
+    with pytest.raises(DataError, match="refinement is 101, expected a number of between 0 and 100"):
+        settings_of("refinement=101")
     with pytest.raises(DataError, match="teacher is 2, expected a number of between 0 and 1"):
         settings_of("teacher=2")

@@ -12,7 +12,7 @@ from macrid.artifacts.arrays import check_arrays, map_arrays, softmax, write_arr
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.derived import derive, log_partition
 from macrid.artifacts.errors import BundleError
-from macrid.artifacts.schema import ARRAYS
+from macrid.artifacts.schema import ARRAYS, OF_THE_REFINEMENT
 from tests.support.bundles import random_arrays
 
 SIZES = {"M": 12, "K": 2, "d": 4}
@@ -199,6 +199,34 @@ class TestInvariants:
         with pytest.raises(BundleError, match=r"here: array popularity holds negative counts: -3 at \[7\]"):
             check_arrays(arrays, 0.1, "here")
 
+    def test_a_negative_mass_is_refused_by_its_place(self, arrays):
+        arrays["landmark_masses"][1, 7] = -0.5
+        with pytest.raises(BundleError, match=r"here: array landmark_masses holds negative masses: -0.5 at \[1, 7\]"):
+            check_arrays(arrays, 0.1, "here")
+
+    def test_a_concept_for_which_no_landmark_stands_is_refused(self, arrays):
+        arrays["landmark_masses"][1] = 0
+        with pytest.raises(
+            BundleError, match=r"here: array landmark_masses has no mass in row 1, expected some in every row"
+        ):
+            check_arrays(arrays, 0.1, "here")
+
+    @pytest.mark.parametrize("step", [0, -1])
+    def test_a_refinement_that_goes_nowhere_or_back_is_refused(self, arrays, step):
+        arrays["refinement_step"][0] = step
+        with pytest.raises(BundleError, match=rf"here: array refinement_step is {step}\.0, expected more than 0"):
+            check_arrays(arrays, 0.1, "here")
+
+    @pytest.mark.parametrize("missing", OF_THE_REFINEMENT)
+    def test_a_refinement_is_there_with_all_its_arrays_or_not_at_all(self, arrays, missing):
+        del arrays[missing]
+        with pytest.raises(
+            BundleError, match=rf"here: of {', '.join(OF_THE_REFINEMENT)} there is only .*; expected all or none"
+        ):
+            check_arrays(arrays, 0.1, "here")
+        rest = {name: array for name, array in arrays.items() if name not in OF_THE_REFINEMENT}
+        assert check_arrays(rest, 0.1, "here") == SIZES
+
     def test_a_popularity_of_zero_is_fine(self, arrays):
         arrays["popularity"][:] = 0
         arrays["items_by_popularity"] = np.arange(12)  # all equal: the lower index first
@@ -318,5 +346,6 @@ class TestDerived:
         with pytest.raises(BundleError, match="holds the arrays"):
             map_arrays(tmp_path / "without", SIZES)
         del arrays["main_concepts"], arrays["items_by_concept"], arrays["items_by_popularity"]
+        del arrays["landmarks"], arrays["landmark_masses"], arrays["refinement_step"]
         write_arrays(tmp_path / "older", arrays)
         assert map_arrays(tmp_path / "older", SIZES, format_version=2).keys() == arrays.keys()

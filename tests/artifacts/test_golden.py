@@ -12,6 +12,7 @@ import pytest
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.schema import FORMAT_VERSION
 from macrid.artifacts.store import Store
+from macrid.service.loaded_model import LoadedModel
 from macrid.service.ranking.index import read_index
 from macrid.service.ranking.inverted_lists import InvertedListsRanker
 from macrid.service.ranking.items import Items
@@ -43,6 +44,13 @@ def listed():
 @pytest.fixture(scope="module")
 def sealed():
     opened = Bundle.open(GOLDEN / "format-4")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def refined():
+    opened = Bundle.open(GOLDEN / "format-5")
     yield opened
     opened.close()
 
@@ -145,3 +153,17 @@ class TestFormat4:
 
     def test_it_can_be_published(self, tmp_path):
         assert Store(tmp_path).publish(GOLDEN / "format-4") == "golden-407caedc5409"
+
+
+class TestFormat5:
+    def test_its_version_is_computed_as_it_was(self, refined):
+        assert refined.manifest.model_version == "golden-58c757bf794e"
+        assert refined.landmarks.shape == (3, 64, 6)
+
+    def test_its_encoder_answers_as_it_did(self, refined):
+        expected = [-0.3324174, -0.4610727, 0.1159289, -0.1527542, 0.6358172, 0.4856685]
+        components = LoadedModel.prepare(refined).encoder.encode(np.array([2, 3, 11])).components
+        np.testing.assert_allclose(components[0], expected, atol=1e-6)
+
+    def test_it_can_be_published(self, tmp_path):
+        assert Store(tmp_path).publish(GOLDEN / "format-5") == "golden-58c757bf794e"

@@ -12,6 +12,7 @@ from macrid.artifacts.schema import Concept, Dimension, DimensionEnd
 from macrid.model import pipeline
 from macrid.model.continuation import Predecessor
 from macrid.model.errors import ContinuationError
+from macrid.model.export import restore
 from macrid.model.network import MacridVAE, NetworkConfig
 
 
@@ -42,9 +43,10 @@ def network(bundle):
 
 
 class TestStart:
-    def test_scores_before_the_first_update_are_the_bundles(self, small_run, predecessor, network):
+    def test_scores_before_the_first_update_are_the_bundles(self, small_run, bundle, predecessor, network):
         outcome, split = small_run
         predecessor.start(split.item_ids, network, split.training, torch.Generator())
+        network.refinement = restore(bundle).refinement  # which comes when training is over
         expected = outcome.trained.network.score(split.test.fold_in)
         np.testing.assert_allclose(network.score(split.test.fold_in), expected, atol=1e-3)
 

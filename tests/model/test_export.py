@@ -10,6 +10,7 @@ from macrid.artifacts.bundle import Bundle
 from macrid.model import export
 from macrid.model.demo_shop import DEPARTMENTS, FACTORS
 from macrid.model.items import untitled
+from tests.conftest import SMALL_RUN
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,7 @@ def test_the_same_run_gives_the_same_version(small_run, small_shop, tmp_path):
     outcome, split = small_run
     given = str(small_shop / "clicks.csv")
     source = pipeline.load_source(given, pipeline.SourceOptions(items=small_shop / "items.csv", name="small-shop"))
-    config = pipeline.training_config(source, {"epochs": 30, "batch_size": 50, "dimensions": 32, "seed": 1})
+    config = pipeline.training_config(source, SMALL_RUN)
     again = pipeline.run(source, split, config, tmp_path / "again")
     assert again.manifest.model_version == outcome.manifest.model_version
 

@@ -1,9 +1,11 @@
 """The numpy encoder against the paper's equations, written out densely in float64."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from macrid.service.encoder import Encoder, unit_rows
+from macrid.service.encoder import Encoder, Refinement, unit_rows
 
 M, K, D = 60, 4, 9
 
@@ -25,6 +27,17 @@ def encoder():
         rng.normal(scale=0.1, size=D),
     )
     return Encoder(*(np.asarray(array, dtype=np.float32) for array in arrays))
+
+
+@pytest.fixture
+def refining(encoder):
+    """The same encoder with a refinement; a third of the landmarks stand for nothing."""
+    rng = np.random.default_rng(9)
+    items = unit_rows(rng.normal(size=(M, D)).astype(np.float32))
+    landmarks = rng.normal(scale=0.5, size=(K, 6, D)).astype(np.float32)
+    masses = rng.uniform(0.5, 3, size=(K, 6)).astype(np.float32)
+    masses[:, ::3] = 0
+    return dataclasses.replace(encoder, refinement=Refinement.of(1.5, landmarks, masses, items, 0.1))
 
 
 def encode_densely(encoder, history):
@@ -79,13 +92,61 @@ class TestEncode:
         )
 
 
+def refine_densely(refining, components, history):
+    """The formula of `Refinement`, one click and one concept after another, in float64."""
+    by, moved = refining.refinement, []
+    weights, tau = refining.concept_weights.astype(np.float64), 0.1
+    masses = np.exp(by.log_masses.astype(np.float64))
+    stands = masses * np.exp(np.einsum("ksd,kd->ks", by.landmarks, components) / tau)
+    for k in range(K):
+        clicked = np.zeros(D)
+        for i in history:
+            terms = weights[i] * np.exp(components @ by.item_embeddings[i] / tau)
+            clicked += terms[k] / terms.sum() * by.item_embeddings[i] / len(history)
+        expected = stands[k] @ by.landmarks[k] / stands.sum()
+        z = components[k] + 1.5 * (clicked - expected)
+        moved.append(z / np.linalg.norm(z))
+    return np.array(moved)
+
+
+class TestRefinement:
+    @pytest.mark.parametrize("history", [[3], [0, 1], list(range(0, 60, 7)), list(range(M))])
+    def test_it_equals_the_dense_reference_to_1e_5(self, encoder, refining, history):
+        components, confidences = encode_densely(encoder, history)
+        encoding = refining.encode(np.array(history))
+        np.testing.assert_allclose(encoding.components, refine_densely(refining, components, history), atol=1e-5)
+        np.testing.assert_allclose(encoding.confidences, confidences, rtol=1e-5)
+        assert np.abs(encoding.components - components).max() > 0.1
+
+    def test_of_no_clicks_nothing_follows(self, encoder, refining):
+        nothing = np.array([], dtype=np.int64)
+        np.testing.assert_array_equal(refining.encode(nothing).components, encoder.encode(nothing).components)
+
+    def test_a_click_left_out_is_a_history_without_it(self, encoder, refining):
+        history, at = np.array([4, 8, 15, 23, 42]), np.array([1, 4])
+        lacking = [np.delete(history, place) for place in at]
+        unrefined = np.stack([encoder.encode(rest).components for rest in lacking], axis=1)  # (K, 2, d)
+        weights = encoder.concept_weights[history].astype(np.float64)
+        found = refining.refinement.refined(unrefined, history, weights, left_out=at)
+        expected = np.stack([refining.encode(rest).components for rest in lacking], axis=1)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+    def test_a_concept_that_weighs_nothing_has_no_share_of_the_clicks(self, refining):
+        weights = refining.concept_weights.copy()
+        weights[:, 2] = 0.0
+        found = dataclasses.replace(refining, concept_weights=weights).encode(np.array([1, 2])).components
+        assert np.isfinite(found).all()
+
+
 class TestUnitRows:
     def test_a_row_without_direction_stays_finite(self):
         np.testing.assert_array_equal(unit_rows(np.zeros((1, 3), dtype=np.float32)), np.zeros((1, 3)))
 
 
+@pytest.mark.parametrize("kind", ["encoder", "refining"])
 @pytest.mark.parametrize("at_once", [1, 3, 8])
-def test_together_histories_give_what_each_gives_alone_to_the_last_bit(encoder, at_once):
+def test_together_histories_give_what_each_gives_alone_to_the_last_bit(request, kind, at_once):
+    encoder = request.getfixturevalue(kind)
     rng = np.random.default_rng(8)
     histories = [np.sort(rng.choice(M, size, replace=False)) for size in (1, 2, 7, 0, 30, 3, M, 11)]
     alone = [encoder.encode(history) for history in histories]

@@ -1,9 +1,11 @@
 """Explanations against their definitions, written out one click and one item at a time."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from macrid.service.encoder import Encoder, unit_rows
+from macrid.service.encoder import Encoder, Refinement, unit_rows
 from macrid.service.explain import (
     CLICKS_REENCODED,
     ITEMS_AT_ONCE,
@@ -24,7 +26,7 @@ M, K, D, TEMPERATURE = 400, 4, 12, 0.1
 class Model:
     """Random arrays that fit each other: items, prototypes, and the encoder's tables."""
 
-    def __init__(self, items=M, seed=3):
+    def __init__(self, items=M, seed=3, step=0.0):
         rng = np.random.default_rng(seed)
         self.prototypes = unit_rows(rng.normal(size=(K, D)).astype(np.float32))
         self.items = unit_rows(self.prototypes[np.arange(items) % K] + 0.3 * rng.normal(size=(items, D)))
@@ -37,6 +39,11 @@ class Model:
             (np.eye(D) + 0.2 * rng.normal(size=(D, D))).astype(np.float32),
             rng.normal(scale=0.1, size=D).astype(np.float32),
         )
+        if step:
+            stand = self.items[None, ::7].repeat(K, axis=0)
+            masses = self.weights[::7].T.astype(np.float32)
+            refinement = Refinement.of(step, stand, masses, self.items, TEMPERATURE)
+            self.encoder = dataclasses.replace(self.encoder, refinement=refinement)
 
     def concept_weights(self, rows):
         weights = np.exp(rows.astype(np.float64) @ self.prototypes.T.astype(np.float64) / TEMPERATURE)
@@ -63,9 +70,9 @@ class Model:
         return np.array([[self.contribution(c, i, history, weights) for c in clicks] for i in shown])
 
 
-@pytest.fixture(scope="module")
-def model():
-    return Model()
+@pytest.fixture(scope="module", params=[0.0, 1.0], ids=["plain", "refined"])
+def model(request):
+    return Model(step=request.param)
 
 
 class TestClickContributions:
@@ -140,7 +147,8 @@ class TestLongHistories:
         best = np.argsort(-every, axis=1)[:, :3]
         assert np.isin(best, clicks).mean() >= 0.95
 
-    def test_the_first_order_is_near_the_truth_where_one_click_changes_little(self, model):
+    def test_the_first_order_is_near_the_truth_where_one_click_changes_little(self):
+        model = Model()
         history, shown = np.arange(250), [300, 301, 302, 303]
         estimates = first_order(model.encoder, HistorySums.of(model.encoder, history), model.target(shown))
         truth = model.contributions(history.tolist(), shown)

@@ -33,7 +33,12 @@ def random_arrays(rng, *, items, concepts, dimensions, temperature=TEMPERATURE):
     }
     arrays["item_places"] = item_embeddings[:, [0, -1]]
     arrays = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
-    return {**arrays, "popularity": rng.integers(1, 500, size=items)}
+    arrays["popularity"] = rng.integers(1, 500, size=items)
+    stand = rng.integers(items, size=64)
+    arrays["landmarks"] = np.repeat(arrays["item_embeddings"][None, stand], concepts, axis=0) * np.float32(0.9)
+    arrays["landmark_masses"] = np.where(np.arange(64) % 3 == 2, np.float32(0), arrays["concept_weights"][stand].T)
+    arrays["refinement_step"] = np.ones(1, dtype=np.float32)
+    return arrays
 
 
 def unit(rows):
