@@ -1,8 +1,9 @@
 """What the refinement of components is worth: one training, and its users ranked with steps of several lengths.
 
 The step comes after training (`macrid train --refinement`), so one network tells of every length, on the same users. `all items`
-is the same step with every item as its own landmark: what is lost by letting a few stand for all. Weights are kept below
-`--out`, so that another length costs no training. `--on test` is for the end, when nothing is left to choose.
+is the same step with every item as its own landmark: what is lost by letting a few stand for all. At the end it says what the
+last step costs where a server encodes. Weights are kept below `--out`, so that another length costs no training. `--on test` is
+for the end, when nothing is left to choose.
 
     python -m benchmarks.refinement ml-latest-small --seeds 11 12 13 --settings "batch_size=20 epochs=60"
 """
@@ -10,11 +11,13 @@ is the same step with every item as its own landmark: what is lost by letting a 
 import argparse
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -24,9 +27,14 @@ from macrid.model import datasets, pipeline, training
 from macrid.model.baselines.ease import can_be_fitted, fit_ease
 from macrid.model.datasets.dataset import Source
 from macrid.model.evaluation import evaluate
+from macrid.model.export import network_arrays
 from macrid.model.landmarks import refinement_of
 from macrid.model.network import MacridVAE, Refinement
 from macrid.model.splitting import Split
+from macrid.service.encoder import Encoder
+from macrid.service.encoder import Refinement as Refined
+
+USERS_TIMED, TURNS = 200, 7
 
 
 def main() -> None:
@@ -58,6 +66,32 @@ def main() -> None:
             ease = fit_ease(split.training, regularization=arguments.ease)
             found.setdefault("EASE", []).append({arguments.on: plain(evaluate(ease, asked)), "epoch": 0})
     print_table(found, splits, arguments.on)
+    network.refinement = refinement_of(network, arguments.steps[-1])
+    print_cost(network, splits[-1])
+
+
+def print_cost(network: MacridVAE, split: Split) -> None:
+    """Processor time of the server's encoder with the step and without, one history after the other, by turns."""
+    arrays = network_arrays(network, split.training)
+    tables = (
+        arrays[name] for name in ("concept_weights", "context_embeddings", "input_bias", "mean_weight", "mean_bias")
+    )
+    step, of_step = arrays["refinement_step"][0], (arrays["landmarks"], arrays["landmark_masses"])
+    plain = Encoder(*tables)
+    refining = replace(
+        plain, refinement=Refined.of(step, *of_step, arrays["item_embeddings"], network.config.temperature)
+    )
+    histories = [row.indices.astype(np.int64) for row in split.test.fold_in[:USERS_TIMED]]
+    seconds: tuple[list[float], list[float]] = [], []
+    for _ in range(TURNS):
+        for encoder, turns in zip((plain, refining), seconds, strict=True):
+            began = time.process_time()
+            for history in histories:
+                encoder.encode(history)
+            turns.append(time.process_time() - began)
+    without, within = (1e6 * min(turns) / len(histories) for turns in seconds)
+    clicks = np.mean([len(history) for history in histories])
+    print(f"\nencoding {clicks:.0f} clicks, as the server does: {without:.0f} µs, with the step {within:.0f} µs")
 
 
 def all_items(network: MacridVAE, step: float) -> Refinement:

@@ -48,7 +48,7 @@ def landmarks(items: Float32Array, weights: Float32Array) -> tuple[Float32Array,
         for at in range(0, len(items), BLOCK):
             rows, parts = items[at : at + BLOCK], share[at : at + BLOCK].astype(np.float64)
             belongs = sparse.csc_array(
-                (parts, _nearest(rows, centres), np.arange(len(rows) + 1)), shape=(LANDMARKS, len(rows))
+                (parts, nearest(rows, centres), np.arange(len(rows) + 1)), shape=(LANDMARKS, len(rows))
             )
             masses[k] += belongs.sum(axis=1)
             sums[k] += belongs @ rows
@@ -62,6 +62,6 @@ def _centres(items: Float32Array, shares: Float32Array) -> Float32Array:
     return np.asarray(clustering.centroids, dtype=np.float32)
 
 
-def _nearest(rows: Float32Array, centres: Float32Array) -> Int64Array:
+def nearest(rows: Float32Array, centres: Float32Array) -> Int64Array:
     """Of each row the nearest centre; of equally near ones the first."""
     return np.asarray((rows @ centres.T - np.square(centres).sum(axis=1) / 2).argmax(axis=1), dtype=np.int64)

@@ -10,9 +10,10 @@ import torch
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.schema import Concept, Dimension, DimensionEnd
 from macrid.model import pipeline
-from macrid.model.continuation import Predecessor
+from macrid.model.continuation import Arrangement, Predecessor
 from macrid.model.errors import ContinuationError
-from macrid.model.export import restore
+from macrid.model.export import Provenance, export, restore
+from macrid.model.items import untitled
 from macrid.model.network import MacridVAE, NetworkConfig
 
 
@@ -119,6 +120,22 @@ class TestArrangement:
         found = predecessor.arrange(split.item_ids, items, prototypes, turn=False)
         assert min(found.concept_numbers) >= bundle.manifest.concepts
         assert min(found.axis_numbers) >= bundle.manifest.dimensions
+
+    def test_concepts_in_other_places_and_other_axes_score_as_the_network_does(
+        self, small_run, predecessor, tmp_path, monkeypatch
+    ):
+        outcome, split = small_run
+        d, K = outcome.manifest.dimensions, outcome.manifest.concepts
+        numbers = tuple(reversed(range(K)))
+        turned = Arrangement(orthogonal(d), np.array(numbers), numbers, tuple(range(d)), {})
+        monkeypatch.setattr(predecessor, "arrange", lambda *_, **__: turned)
+        network, provenance = outcome.trained.network, Provenance("turned", "training_users", {}, {}, {})
+        items = untitled(split.item_ids)
+        export(network, split.training, items, provenance, tmp_path / "turned", predecessor=predecessor)
+        with contextlib.closing(Bundle.open(tmp_path / "turned")) as found:
+            np.testing.assert_allclose(
+                restore(found).score(split.test.fold_in), network.score(split.test.fold_in), atol=1e-3
+            )
 
 
 class TestRetraining:

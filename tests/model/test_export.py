@@ -29,6 +29,16 @@ class TestBundle:
         )
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
+    def test_the_refinement_is_that_of_the_network(self, small_run, bundle):
+        outcome, _ = small_run
+        step, found, masses = bundle.refinement
+        expected = outcome.trained.network.refinement
+        assert step == SMALL_RUN["refinement"] == expected.step
+        np.testing.assert_array_equal(masses, expected.masses.numpy())
+        items = outcome.trained.network.unit_items().detach().numpy()  # before the axes were turned
+        products = expected.landmarks.numpy() @ items.T
+        np.testing.assert_allclose(found @ bundle.item_embeddings.T, products, atol=1e-5)
+
     def test_popularity_counts_training_users(self, small_run, bundle):
         _, split = small_run
         assert bundle.popularity.tolist() == np.asarray(split.training.sum(axis=0)).ravel().tolist()

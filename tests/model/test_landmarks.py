@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from macrid.model.landmarks import LANDMARKS, landmarks, refinement_of
+from macrid.model.landmarks import LANDMARKS, landmarks, nearest, refinement_of
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
 
 K, D = 3, 8
@@ -98,6 +98,10 @@ class TestLandmarks:
         of_one = 1 - np.square(weights.T @ items / weights.sum(axis=0)[:, None]).sum(axis=1)
         of_many = 1 - (masses * np.square(vectors).sum(axis=2)).sum(axis=1) / masses.sum(axis=1)
         assert (of_many < 0.5 * of_one).all()
+
+    def test_an_item_counts_where_it_is_nearest_not_where_the_centre_is_longest(self):
+        centres = np.array([[2.0, 0.0], [0.5, 0.1]], dtype=np.float32)
+        assert nearest(np.array([[0.9, 0.2], [1.9, 0.1]], dtype=np.float32), centres).tolist() == [1, 0]
 
     def test_the_same_network_has_the_same_ones(self, arrays):
         for one, other in zip(landmarks(*arrays), landmarks(*arrays), strict=True):

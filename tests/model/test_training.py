@@ -85,6 +85,14 @@ class TestTraining:
         paper = training.train(split, dataclasses.replace(CONFIG, initialisation="random", epochs=1))
         assert len(paper.history) == 1
 
+    def test_a_refinement_comes_after_training_and_after_a_refit_and_changes_no_weight(self, split, trained):
+        config = dataclasses.replace(CONFIG, refinement=0.5)
+        again, refitted = training.train(split, config), training.refit(split.training, config, 1)
+        assert again.network.refinement.step == refitted.refinement.step == 0.5
+        assert trained.network.refinement is None
+        for name, weights in trained.network.state_dict().items():
+            assert torch.equal(again.network.state_dict()[name], weights)
+
     def test_a_refit_is_the_same_training_without_a_look_at_validation(self, split):
         config = dataclasses.replace(CONFIG, epochs=3, patience=3)
         trained = training.train(split, config)
