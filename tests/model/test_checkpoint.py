@@ -100,6 +100,12 @@ class TestResume:
         training.train(split, dataclasses.replace(CONFIG, epochs=2), checkpoints=checkpoints)
         assert_same(training.train(split, CONFIG, checkpoints=checkpoints), uninterrupted)
 
+    def test_a_finished_one_can_be_given_a_refinement(self, split, tmp_path):
+        checkpoints = Checkpoints(tmp_path / "state.npz", resume=True)
+        training.train(split, dataclasses.replace(CONFIG, epochs=1), checkpoints=checkpoints)
+        refined = dataclasses.replace(CONFIG, epochs=1, refinement=1.0)
+        assert training.train(split, refined, checkpoints=checkpoints).network.refinement.step == 1
+
     def test_a_refit_goes_on_too(self, split, tmp_path):
         checkpoints = Checkpoints(tmp_path / "state.npz", every_seconds=0, resume=True)
 
