@@ -7,9 +7,8 @@ settings as far as it has them, and asked every few epochs; `training_speed.py` 
 """
 
 import argparse
+import hashlib
 import json
-import os
-import subprocess
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from scipy import sparse
 
 from benchmarks.machine import describe
 from benchmarks.training_ablation import held_out, plain, print_table
-from benchmarks.training_speed import Scores
+from benchmarks.training_speed import Scores, recbole_command, run_in
 from macrid.model import pipeline
 from macrid.model.evaluation import evaluate
 from macrid.model.settings import Settings
@@ -50,7 +49,8 @@ def main() -> None:
         config = pipeline.training_config(source, cast(Settings, kept["settings"]))
         config = resolved(config, *splits[-1].training.shape)
         settings = {**asdict(config), **asdict(config.network), "seed": seed, "threads": 1}
-        settings |= {"epochs": arguments.epochs or config.epochs, "score_every": arguments.every}
+        epochs = arguments.epochs or config.epochs
+        settings |= {"epochs": epochs, "score_every": min(arguments.every, epochs)}
         theirs.append(kept_or_trained(arguments.recbole, source.name, splits[-1], settings, arguments.out))
         means = [np.mean(one[-1]["test"]["ndcg@100"]) for one in (ours, theirs)]
         print(f"seed {seed}: ours {means[0]:.4f}, RecBole's {means[1]:.4f}, epoch {theirs[-1]['epoch']}", flush=True)
@@ -68,8 +68,8 @@ def fit_of_ours(folder: Path, seed: int, split: Split) -> dict[str, Any]:
 
 def kept_or_trained(python: Path, name: str, split: Split, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Values of test users at the epoch that ranks validation users best, and its number."""
-    wanted = ("epochs", "batch_size", "dimensions", "concepts", "learning_rate", "score_every")
-    path = folder / f"{name}-{split.seed}-{'-'.join(str(settings[each]) for each in wanted)}.json"
+    said = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
+    path = folder / f"{name}-{split.seed}-{said}.json"
     if path.is_file():
         return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
     asked = {on: held_out(split, on) for on in ("validation", "test")}
@@ -78,10 +78,7 @@ def kept_or_trained(python: Path, name: str, split: Split, settings: dict[str, A
         (run / "settings.json").write_text(json.dumps(settings))
         sparse.save_npz(run / "training.npz", split.training)
         sparse.save_npz(run / "fold_in.npz", sparse.vstack([one.fold_in for one in asked.values()]).tocsr())
-        paths = ":".join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
-        command = [str(python.absolute()), "-m", "benchmarks.recbole_training", scratch]
-        subprocess.run(command, env=environment, cwd=scratch, check=True, capture_output=True, text=True)
+        run_in(run, recbole_command(python, run), settings["threads"])
         best: dict[str, Any] = {}
         for epoch in range(settings["score_every"], settings["epochs"] + 1, settings["score_every"]):
             parts = np.split(np.load(run / f"scores-{epoch}.npy"), [len(asked["validation"].user_ids)])

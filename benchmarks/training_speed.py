@@ -17,7 +17,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -116,13 +116,22 @@ def run(
         sparse.save_npz(folder / "fold_in.npz", split.test.fold_in)
         command = [sys.executable, "-m", "benchmarks.training_speed", str(arguments.recbole), "--ours", scratch]
         if way == "RecBole":
-            command = [str(arguments.recbole.absolute()), "-m", "benchmarks.recbole_training", scratch]
-        paths = ":".join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-        environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": paths}
-        # In the folder of the run, for RecBole writes logs where it is started.
-        done = subprocess.run(command, env=environment, cwd=scratch, check=True, capture_output=True, text=True)
-        printed = json.loads(done.stdout.splitlines()[-1])
+            command = recbole_command(arguments.recbole, folder)
+        printed = run_in(folder, command, arguments.threads)
         return printed, evaluate(Scores(np.load(folder / "scores.npy")), split.test)
+
+
+def recbole_command(python: Path, folder: Path) -> list[str]:
+    """What trains RecBole's as the settings in a folder say, given the Python of its environment."""
+    return [str(python.absolute()), "-m", "benchmarks.recbole_training", str(folder)]
+
+
+def run_in(folder: Path, command: list[str], threads: int) -> dict[str, Any]:
+    """Run a training in its folder, for RecBole writes logs where it is started; what it prints last, as JSON."""
+    paths = ":".join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": paths}
+    done = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True)
+    return cast(dict[str, Any], json.loads(done.stdout.splitlines()[-1]))
 
 
 def train_ours(folder: Path) -> None:
