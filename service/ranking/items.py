@@ -102,20 +102,21 @@ class Items:
         return scores
 
     def estimate(
-        self, queries: Float32Array, log_weights: Float64Array | None = None
+        self, queries: Float32Array, log_weights: Float64Array | None = None, *, roughly: bool = True
     ) -> tuple[Float32Array, Float64Array]:
-        """Score all items for some users at once, in the quickest way there is.
+        """Score all items for some users at once.
 
         Args:
             queries: (U, K', d) z_k + m_k, of the concepts that take part.
             log_weights: (K',) log ω_k, all finite; None for weights of 1.
+            roughly: whether to go by the items in eight bits, where they are kept so.
 
         Returns:
             (U, M) scores in float32, and (U, 1) how far those of each user may be from the true ones.
         """
         users, concepts, dimensions = queries.shape
         errors = np.full((users, 1), self.error if log_weights is None else self._error_with(log_weights))
-        if self.in_eight_bits is None:
+        if self.in_eight_bits is None or not roughly:
             scores = log_sums_over_concepts(self.rows, queries, self.temperature, log_weights)
             scores -= self.log_partition.astype(np.float32)
         else:

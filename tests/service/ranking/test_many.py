@@ -13,9 +13,10 @@ from macrid.service.ranking.many import rank_many
 @pytest.mark.parametrize("at_once", [1, 900, 4_000_000])
 @pytest.mark.parametrize("n", [1, 20, 500])
 @pytest.mark.parametrize("eight_bits", [True, False])
-def test_as_one_by_one(monkeypatch, at_once, n, eight_bits):
+@pytest.mark.parametrize("few", [6, 7])  # of seven users
+def test_as_one_by_one(monkeypatch, at_once, n, eight_bits, few):
+    monkeypatch.setattr(many, "FEW_USERS", few)
     monkeypatch.setattr(many, "SCORES_AT_ONCE", at_once)
-    monkeypatch.setattr(many, "ROUNDED_AT_ONCE", max(1, at_once // 300))
     monkeypatch.setattr(rounded, "BLOCK", 64)
     monkeypatch.setattr(scores, "BLOCK_OF_MANY", 64)
     rng = np.random.default_rng(2)
