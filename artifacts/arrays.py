@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from macrid.artifacts.derived import derive
 from macrid.artifacts.errors import BundleError
-from macrid.artifacts.schema import ARRAYS, FORMAT_VERSION, OF_THE_REFINEMENT, Float32Array, arrays_of
+from macrid.artifacts.schema import ARRAYS, FORMAT_VERSION, LANDMARKS, REFINEMENT_STEP, Float32Array, arrays_of
 
 MAX_HEADER_BYTES = 1_000_000
 ROWS_AT_ONCE = 65_536  # invariants are checked in slices: memory stays bounded at any catalogue size
@@ -204,21 +204,26 @@ def _check_concept_weights(arrays: Mapping[str, np.ndarray], temperature: float,
 
 
 def _check_refinement(arrays: Mapping[str, np.ndarray], where: str) -> None:
-    """A step of a length, and in every concept something that stands for its items."""
-    given = [name for name in OF_THE_REFINEMENT if name in arrays]
+    """A step of a length and, where landmarks stand for items, in every concept one that does."""
+    given = [name for name in (REFINEMENT_STEP, *LANDMARKS) if name in arrays]
     if not given:
         return
-    if len(given) < len(OF_THE_REFINEMENT):
+    if given not in ([REFINEMENT_STEP], [REFINEMENT_STEP, *LANDMARKS]):
         raise BundleError(
-            f"{where}: of {', '.join(OF_THE_REFINEMENT)} there is only {', '.join(given)}; expected all or none"
+            f"{where}: of the refinement there is only {', '.join(given)}; expected {REFINEMENT_STEP} alone, or with "
+            f"{' and '.join(LANDMARKS)}, or none of them"
         )
-    masses, (step,) = arrays["landmark_masses"], arrays["refinement_step"]
-    _check_rows("landmark_masses", masses, lambda rows: rows >= 0, "negative masses", where)
-    empty = np.flatnonzero(~masses.any(axis=1))
-    if len(empty):
-        raise BundleError(f"{where}: array landmark_masses has no mass in row {empty[0]}, expected some in every row")
+    (step,) = arrays[REFINEMENT_STEP]
     if not step > 0:
-        raise BundleError(f"{where}: array refinement_step is {step}, expected more than 0")
+        raise BundleError(f"{where}: array {REFINEMENT_STEP} is {step}, expected more than 0")
+    if len(given) > 1:
+        masses = arrays["landmark_masses"]
+        _check_rows("landmark_masses", masses, lambda rows: rows >= 0, "negative masses", where)
+        empty = np.flatnonzero(~masses.any(axis=1))
+        if len(empty):
+            raise BundleError(
+                f"{where}: array landmark_masses has no mass in row {empty[0]}, expected some in every row"
+            )
 
 
 def _check_derived(arrays: Mapping[str, np.ndarray], temperature: float, where: str) -> None:

@@ -65,18 +65,22 @@ class Bundle:
     items_by_concept: Int64Array
     items_by_popularity: Int64Array
     item_places: Float32Array | None = None  # a bundle without has no map
-    landmarks: Float32Array | None = None  # the refinement's three are all there, or none
+    refinement_step: Float32Array | None = None  # a bundle without has no refinement
+    landmarks: Float32Array | None = None  # these two are there together; without, every item stands for itself
     landmark_masses: Float32Array | None = None
-    refinement_step: Float32Array | None = None
     lease: Lease | None = None  # of one that was opened in a store
 
     @property
-    def refinement(self) -> tuple[float, Float32Array, Float32Array] | None:
-        """The refinement's step, landmarks and masses; None in a bundle without."""
-        step, landmarks, masses = self.refinement_step, self.landmarks, self.landmark_masses
-        if step is None or landmarks is None or masses is None:
+    def step(self) -> float | None:
+        """How far the refinement goes; None in a bundle without."""
+        return None if self.refinement_step is None else float(self.refinement_step[0])
+
+    @property
+    def landmarks_and_masses(self) -> tuple[Float32Array, Float32Array] | None:
+        """What stands for the items in the refinement; None where every item does for itself."""
+        if self.landmarks is None or self.landmark_masses is None:
             return None
-        return float(step[0]), landmarks, masses
+        return self.landmarks, self.landmark_masses
 
     @staticmethod
     def open(folder: Path, *, verify: bool = True) -> "Bundle":

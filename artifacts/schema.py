@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-FORMAT_VERSION = 5  # what is written
-READABLE_VERSIONS = (1, 2, 3, 4, 5)
+FORMAT_VERSION = 6  # what is written
+READABLE_VERSIONS = (1, 2, 3, 4, 5, 6)
 DIGEST_SINCE = 4  # the manifest carries its own SHA-256
 
 MANIFEST_FILE = "manifest.json"
@@ -82,7 +82,8 @@ ARRAYS: dict[str, ArraySpec] = {
 }
 
 
-OF_THE_REFINEMENT = ("landmarks", "landmark_masses", "refinement_step")  # all of them or none
+# A refinement has a step, and landmarks with both of their arrays or none: then every item stands for itself.
+REFINEMENT_STEP, LANDMARKS = "refinement_step", ("landmarks", "landmark_masses")
 
 
 def arrays_of(format_version: int) -> dict[str, ArraySpec]:

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.machine import describe
 from benchmarks.training_ablation import held_out, plain, print_table, settings_of
+from macrid.artifacts.derived import derive
 from macrid.model import datasets, pipeline, training
 from macrid.model.baselines.ease import can_be_fitted, fit_ease
 from macrid.model.datasets.dataset import Source
@@ -31,7 +32,7 @@ from macrid.model.export import network_arrays
 from macrid.model.landmarks import refinement_of
 from macrid.model.network import MacridVAE, Refinement
 from macrid.model.splitting import Split
-from macrid.service.encoder import Encoder
+from macrid.service.encoder import Encoder, EveryItem
 from macrid.service.encoder import Refinement as Refined
 
 USERS_TIMED, TURNS = 200, 7
@@ -58,7 +59,7 @@ def main() -> None:
         asked = held_out(split, arguments.on)
         network, epoch = kept_or_trained(source, split, arguments.settings, arguments.out)
         steps = {"none": None, **{f"{step:g}": refinement_of(network, step) for step in arguments.steps}}
-        steps |= {f"{step:g}, all items": all_items(network, step) for step in arguments.steps}
+        steps |= {f"{step:g}, all items": Refinement(step) for step in arguments.steps}
         for name, refinement in steps.items():
             network.refinement = refinement
             found.setdefault(name, []).append({arguments.on: plain(evaluate(network, asked)), "epoch": epoch})
@@ -66,21 +67,23 @@ def main() -> None:
             ease = fit_ease(split.training, regularization=arguments.ease)
             found.setdefault("EASE", []).append({arguments.on: plain(evaluate(ease, asked)), "epoch": 0})
     print_table(found, splits, arguments.on)
-    network.refinement = refinement_of(network, arguments.steps[-1])
-    print_cost(network, splits[-1])
+    for how, by_landmarks in (("by landmarks", True), ("by every item", False)):
+        network.refinement = refinement_of(network, arguments.steps[-1], by_landmarks=by_landmarks)
+        print_cost(network, splits[-1], how)
 
 
-def print_cost(network: MacridVAE, split: Split) -> None:
+def print_cost(network: MacridVAE, split: Split, how: str) -> None:
     """Processor time of the server's encoder with the step and without, one history after the other, by turns."""
     arrays = network_arrays(network, split.training)
-    tables = (
-        arrays[name] for name in ("concept_weights", "context_embeddings", "input_bias", "mean_weight", "mean_bias")
+    arrays |= derive(arrays, network.config.temperature)
+    names = ("concept_weights", "context_embeddings", "input_bias", "mean_weight", "mean_bias")
+    plain = Encoder(*(arrays[name] for name in names))
+    every_item = EveryItem(
+        *(arrays[name] for name in ("item_embeddings", "prototypes", "log_partition")),
+        np.float32(network.config.temperature),
     )
-    step, of_step = arrays["refinement_step"][0], (arrays["landmarks"], arrays["landmark_masses"])
-    plain = Encoder(*tables)
-    refining = replace(
-        plain, refinement=Refined.of(step, *of_step, arrays["item_embeddings"], network.config.temperature)
-    )
+    landmarks = (arrays["landmarks"], arrays["landmark_masses"]) if "landmarks" in arrays else None
+    refining = replace(plain, refinement=Refined.of(arrays["refinement_step"][0], every_item, landmarks))
     histories = [row.indices.astype(np.int64) for row in split.test.fold_in[:USERS_TIMED]]
     seconds: tuple[list[float], list[float]] = [], []
     for _ in range(TURNS):
@@ -91,14 +94,7 @@ def print_cost(network: MacridVAE, split: Split) -> None:
             turns.append(time.process_time() - began)
     without, within = (1e6 * min(turns) / len(histories) for turns in seconds)
     clicks = np.mean([len(history) for history in histories])
-    print(f"\nencoding {clicks:.0f} clicks, as the server does: {without:.0f} µs, with the step {within:.0f} µs")
-
-
-def all_items(network: MacridVAE, step: float) -> Refinement:
-    """The step without an approximation: each item its own landmark."""
-    items = network.unit_items().detach()
-    masses = network.concept_logits(items).detach().softmax(dim=1).T  # (K, M)
-    return Refinement(step, items.expand(len(masses), *items.shape), masses)
+    print(f"\nencoding {clicks:.0f} clicks, as the server does: {without:.0f} µs, with the step {how} {within:.0f} µs")
 
 
 def kept_or_trained(source: Source, split: Split, settings: Mapping[str, Any], folder: Path) -> tuple[MacridVAE, int]:

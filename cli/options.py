@@ -20,6 +20,7 @@ StoreOption = Annotated[
 Initialisation = Literal["co_clicks", "random"]
 Basis = Literal["independent", "trained"]
 Opinion = Literal["softmax", "square"]
+Refined = Literal["afterwards", "throughout"]
 Sampling = Literal["log_uniform", "uniform"]
 Precision = Literal["float32", "bf16"]
 Recipe = Literal["ours", "paper"]

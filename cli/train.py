@@ -21,6 +21,7 @@ from macrid.cli.options import (
     Opinion,
     Precision,
     Recipe,
+    Refined,
     Refit,
     Resume,
     Sampling,
@@ -131,6 +132,13 @@ def train(
             min=0.0,
             max=100.0,
             help="How far components go on, after encoding, to what fits the clicks better, e.g. 1. Default 0; docs/training.md.",
+        ),
+    ] = None,
+    refined: Annotated[
+        Refined | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="When: afterwards, by landmarks (default), or throughout, in training too and by every item; needs a teacher.",
         ),
     ] = None,
     keep_probability: Annotated[

@@ -21,7 +21,7 @@ from macrid.model.errors import TrainingError
 from macrid.model.index import DEFAULT_BUDGET, choose_index
 from macrid.model.items import Items
 from macrid.model.labelling import Vocabulary
-from macrid.model.network import Histories, MacridVAE, NetworkConfig, Refinement
+from macrid.model.network import Histories, Landmarks, MacridVAE, NetworkConfig, Refinement
 from macrid.model.projection import item_places
 
 CONCEPT_EXEMPLARS = 12
@@ -140,9 +140,10 @@ def network_arrays(network: MacridVAE, training: sparse.csr_matrix) -> dict[str,
         "popularity": np.asarray(training.sum(axis=0)).ravel().astype(np.int64),
     }
     if network.refinement is not None:
-        arrays["landmarks"] = _array(network.refinement.landmarks)
-        arrays["landmark_masses"] = _array(network.refinement.masses)
         arrays["refinement_step"] = np.array([network.refinement.step], dtype=np.float32)
+        if network.refinement.landmarks is not None:
+            arrays["landmarks"] = _array(network.refinement.landmarks.vectors)
+            arrays["landmark_masses"] = _array(network.refinement.landmarks.masses)
     return arrays
 
 
@@ -181,9 +182,9 @@ def restore(bundle: Bundle) -> MacridVAE:
         network.input_bias.copy_(torch.tensor(bundle.input_bias))
         network.output_weight[:, :d].copy_(torch.tensor(bundle.mean_weight))
         network.output_bias[:d].copy_(torch.tensor(bundle.mean_bias))
-    if bundle.refinement is not None:
-        step, *arrays = bundle.refinement
-        network.refinement = Refinement(step, *map(torch.tensor, arrays))
+    if bundle.step is not None:
+        arrays = bundle.landmarks_and_masses
+        network.refinement = Refinement(bundle.step, None if arrays is None else Landmarks(*map(torch.tensor, arrays)))
     return network
 
 

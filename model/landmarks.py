@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from macrid.artifacts.schema import ARRAYS, Float32Array, Int64Array
-from macrid.model.network import MacridVAE, Refinement
+from macrid.model.network import Landmarks, MacridVAE, Refinement
 
 LANDMARKS = int(ARRAYS["landmarks"].shape[1])  # S, of each concept
 SAMPLED = 256 * LANDMARKS  # items that k-means looks at
@@ -19,13 +19,15 @@ BLOCK = 65_536
 SEED = 1
 
 
-def refinement_of(network: MacridVAE, step: float) -> Refinement | None:
-    """The refinement of a trained network's components; None for a step of 0."""
+def refinement_of(network: MacridVAE, step: float, *, by_landmarks: bool = True) -> Refinement | None:
+    """The refinement of a trained network's components, by landmarks or by every item; None for a step of 0."""
     if not step:
         return None
+    if not by_landmarks:
+        return Refinement(step)
     unit_items = network.unit_items().detach()
     weights = network.concept_logits(unit_items).detach().softmax(dim=1)
-    return Refinement(step, *map(torch.from_numpy, landmarks(unit_items.numpy(), weights.numpy())))
+    return Refinement(step, Landmarks(*map(torch.from_numpy, landmarks(unit_items.numpy(), weights.numpy()))))
 
 
 def landmarks(items: Float32Array, weights: Float32Array) -> tuple[Float32Array, Float32Array]:

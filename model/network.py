@@ -76,18 +76,29 @@ class Histories:
 
 
 @dataclass(frozen=True)
+class Landmarks:
+    """What stands for all items where something is summed over them.
+
+    Attributes:
+        vectors: (K, S, d), for the items of a concept.
+        masses: (K, S), Σ_i c_{i,k} over the items that a landmark stands for; 0 for one that stands for none.
+    """
+
+    vectors: Tensor
+    masses: Tensor
+
+
+@dataclass(frozen=True)
 class Refinement:
     """How components are brought nearer to the clicks than the encoder brings them: see `MacridVAE.refined`.
 
     Attributes:
         step: how far, as a multiple of τ.
-        landmarks: (K, S, d), what stands for the items of a concept.
-        masses: (K, S), Σ_i c_{i,k} over the items that a landmark stands for; 0 for one that stands for none.
+        landmarks: None where every item stands for itself.
     """
 
     step: float
-    landmarks: Tensor
-    masses: Tensor
+    landmarks: Landmarks | None = None
 
 
 @dataclass(frozen=True)
@@ -158,19 +169,19 @@ class MacridVAE(nn.Module):
 
     @torch.no_grad()
     def refined(
-        self, components: Tensor, histories: Histories, concept_weights: Tensor, unit_items: Tensor, by: Refinement
+        self, components: Tensor, histories: Histories, log_concept_weights: Tensor, unit_items: Tensor, by: Refinement
     ) -> Tensor:
         """Components after a step uphill on their user's own log likelihood, the mean over what they clicked.
 
         The encoder has to serve all users with the same few weights; what it leaves to be gained for one user, their clicks
         tell (semi-amortized inference: Kim et al., ICML 2018; Krishnan et al., AISTATS 2018). The gradient, times τ, is what
         was clicked less what was to be expected: Σ_i r_{i,k} h_i / n − Σ_j p_j r_{j,k} h_j, where r are the concepts' shares of
-        an item's score and p the model's distribution over all items, for which landmarks stand here.
+        an item's score and p the model's distribution over all items, for which landmarks may stand.
 
         Args:
             components: (K, B, d), unit.
             histories: of the B users; who has none stays where they are.
-            concept_weights: C, (M, K).
+            log_concept_weights: log C, (M, K).
             unit_items: (M, d).
             by: the step.
 
@@ -180,14 +191,19 @@ class MacridVAE(nn.Module):
         temperature, (items, rows) = self.config.temperature, (histories.items, histories.rows)
         clicked = unit_items[items]  # (E, d)
         cosines = torch.stack([(part[rows] * clicked).sum(dim=1) for part in components], dim=1)  # (E, K)
-        shares = (cosines / temperature + concept_weights[items].log()).softmax(dim=1)
+        shares = (cosines / temperature + log_concept_weights[items]).softmax(dim=1)
         clicks = torch.bincount(rows, minlength=histories.users)
         shares = shares / clicks[rows, None]
         met = weighted_sums(unit_items, shares, items, rows, histories.users).view_as(components)
-        logits = components @ by.landmarks.transpose(1, 2) / temperature + by.masses.log()[:, None, :]  # (K, B, S)
-        expected = logits.transpose(0, 1).flatten(1).softmax(dim=1)  # (B, K·S)
-        expected = expected.view(-1, *by.masses.shape).transpose(0, 1) @ by.landmarks
-        moved = unit(components + by.step * (met - expected))
+        if by.landmarks is None:
+            vectors, log_masses = unit_items, log_concept_weights.T
+        else:
+            vectors, log_masses = by.landmarks.vectors, by.landmarks.masses.log()
+        at_once = max(1, SCORES // log_masses.numel())
+        expected = [
+            _expected(part, vectors, log_masses, temperature) for part in torch.split(components, at_once, dim=1)
+        ]
+        moved = unit(components + by.step * (met - torch.cat(expected, dim=1)))
         return torch.where((clicks > 0)[:, None], moved, components)
 
     def log_scores(self, components: Tensor, unit_items: Tensor, log_concept_weights: Tensor) -> Tensor:
@@ -210,13 +226,13 @@ class MacridVAE(nn.Module):
     def components(self, histories: Histories) -> Tensor:
         """What the server computes: soft concepts, no noise, z = μ, refined where there is a refinement. (K, B, d), unit."""
         unit_items = self.unit_items()
-        return self._inferred(histories, self.concept_logits(unit_items).softmax(dim=1), unit_items)
+        return self._inferred(histories, self.concept_logits(unit_items).log_softmax(dim=1), unit_items)
 
-    def _inferred(self, histories: Histories, concept_weights: Tensor, unit_items: Tensor) -> Tensor:
-        z = self.encode(histories, concept_weights).mean
+    def _inferred(self, histories: Histories, log_concept_weights: Tensor, unit_items: Tensor) -> Tensor:
+        z = self.encode(histories, log_concept_weights.exp()).mean
         if self.refinement is None:
             return z
-        return self.refined(z, histories, concept_weights, unit_items, self.refinement)
+        return self.refined(z, histories, log_concept_weights, unit_items, self.refinement)
 
     @torch.no_grad()
     def score(self, histories: sparse.csr_matrix) -> np.ndarray:
@@ -224,11 +240,18 @@ class MacridVAE(nn.Module):
         unit_items = self.unit_items()
         log_weights = self.concept_logits(unit_items).log_softmax(dim=1)
         batch = Histories.from_matrix(histories)
-        z = self._inferred(batch, log_weights.exp(), unit_items)  # (K, B, d)
+        z = self._inferred(batch, log_weights, unit_items)  # (K, B, d)
         users = max(1, SCORES // (len(z) * len(unit_items)))
         return np.concatenate(
             [self.log_scores(part, unit_items, log_weights).numpy() for part in torch.split(z, users, dim=1)]
         )
+
+
+def _expected(components: Tensor, vectors: Tensor, log_masses: Tensor, temperature: float) -> Tensor:
+    """Σ_j p_j r_{j,k} v_j: (K, b, d) components, vectors (S, d) or (K, S, d), and (K, S) -> (K, b, d)."""
+    logits = components @ vectors.mT / temperature + log_masses[:, None, :]  # (K, b, S)
+    probabilities = logits.transpose(0, 1).flatten(1).softmax(dim=1)  # (b, K·S)
+    return probabilities.view(-1, *log_masses.shape).transpose(0, 1) @ vectors
 
 
 def unit(vectors: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What training minimises: −E ln p(x | z, C) + β · KL(q ‖ p), PAPER.md eq. (3)-(5), averaged over users."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -65,6 +65,41 @@ def kl_divergence(log_variance_ratio: Tensor) -> Tensor:
     return 0.5 * (log_variance_ratio.exp() - 1 - log_variance_ratio).sum(dim=(0, 2))
 
 
+def refined_in_training(
+    network: MacridVAE,
+    components: Tensor,
+    seen: Histories,
+    unit_items: Tensor,
+    log_concepts: Tensor,
+    step: float,
+    factors: torch.dtype | None = None,
+) -> Tensor:
+    """Components after a step uphill on the log likelihood of what is seen, as `MacridVAE.refined` goes by every item.
+
+    The gradient is of the likelihood that training has anyway, and a constant for what comes after: the network learns what such
+    a step leaves to be learnt, not how to lead it.
+
+    Args:
+        network: whose temperature it is.
+        components: (K, B, d), unit.
+        seen: of the B users.
+        unit_items: (M, d).
+        log_concepts: log C, (M, K).
+        step: as a multiple of τ.
+        factors: see `negative_log_likelihood`.
+
+    Returns:
+        (K, B, d), unit.
+    """
+    at, temperature = components.detach().requires_grad_(), network.config.temperature
+    of_each = 1.0 / torch.bincount(seen.rows, minlength=seen.users).clamp_min(1)  # (B,) means over what is seen
+    loss = negative_log_likelihood(
+        at, unit_items.detach(), log_concepts.detach(), seen, temperature, None, factors, of_each
+    )
+    (downhill,) = torch.autograd.grad(loss, at)
+    return unit(components - step * temperature * downhill)
+
+
 def training_loss(
     network: MacridVAE,
     histories: Histories,
@@ -74,6 +109,7 @@ def training_loss(
     part: slice | None = None,
     factors: torch.dtype | None = None,
     question: BatchQuestion | None = None,
+    refinement: float = 0.0,
 ) -> Loss:
     """One draw of the objective for a batch: concepts, dropout and components drawn in this order.
 
@@ -84,7 +120,8 @@ def training_loss(
     is looked at; the gradients of both tables are then sparse.
 
     A question says how much each user counts. Where it has a teacher, the encoder sees each click with the probability of
-    dropout's, for all concepts together and undiminished, and what it sees is no part of what is asked.
+    dropout's, for all concepts together and undiminished, and what it sees is no part of what is asked. Then components may be
+    refined by what it sees, by a step of `refinement`, before they answer.
     """
     contexts = log_weights = None
     if sample is not None:
@@ -100,6 +137,10 @@ def training_loss(
     if question is not None and question.taught:
         targets = question.targets(histories, noise.kept[:, 0])
         posterior = network.encode(targets.left_out, log_concepts.exp())
+        if refinement:
+            seen, mean = targets.left_out, posterior.mean
+            refined = refined_in_training(network, mean, seen, unit_items, log_concepts, refinement, factors)
+            posterior = replace(posterior, mean=refined)
     else:
         posterior = network.encode(histories, log_concepts.exp(), noise.kept, contexts)
     z = unit(sample_components(posterior, network.config.prior_std, noise.epsilon))

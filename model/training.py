@@ -16,7 +16,7 @@ from macrid.model.errors import DataError, RanksError, TrainingError
 from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.initialisation import start_from_co_clicks
 from macrid.model.landmarks import refinement_of
-from macrid.model.network import Histories, MacridVAE, NetworkConfig
+from macrid.model.network import Histories, MacridVAE, NetworkConfig, Refinement
 from macrid.model.objective import anchoring, annealed_beta, training_loss
 from macrid.model.ranks import ALONE, Ranks
 from macrid.model.sampling import Distribution, ItemSampler, check_samples
@@ -64,8 +64,11 @@ class TrainingConfig:
             SAMPLED_FROM items or more, else 0.
         sampling: "log_uniform" draws popular items more often, "uniform" all alike.
         initialisation: "co_clicks" starts concepts from the co-click graph (see initialisation.py), "random" as the authors do.
-        refinement: how far components are moved towards what a user clicked once training is over, as a multiple of τ: see
-            `MacridVAE.refined`. 0 for not at all, as in the paper; the epoch is chosen without.
+        refinement: how far components are moved, after encoding, to what fits a user's clicks better, as a multiple of τ: see
+            `MacridVAE.refined`. 0 for not at all, as in the paper.
+        refined: "afterwards" does so once training is over, by landmarks that stand for the items, and the epoch is chosen
+            without; "throughout" in training too, by every item, so that the network learns what the step leaves to be learnt.
+            That asks for a teacher: without one the answer is among what is seen.
         precision: of the factors in the likelihood's matrix products, where most of the time goes; weights and sums are float32
             in any case. "bf16" is for processors that multiply such matrices fast (AMX, AVX512-BF16); others take longer.
         seed: of everything random in training: the same seed gives the same network.
@@ -89,8 +92,14 @@ class TrainingConfig:
     teacher_opinion: Opinion = "softmax"
     basis: Literal["independent", "trained"] = "independent"
     refinement: float = 0.0
+    refined: Literal["afterwards", "throughout"] = "afterwards"
     precision: Literal["float32", "bf16"] = "float32"
     seed: int = 98765
+
+    @property
+    def refinement_in_training(self) -> float:
+        """How far components are moved while training; 0 for not at all."""
+        return self.refinement if self.refined == "throughout" else 0.0
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,7 @@ def train(
     try:
         while len(state.epochs) < config.epochs and len(state.epochs) - state.best_epoch < config.patience:
             done = _one_pass(state, split.training, question, config, keeper, ranks)
+            state.kept.refinement = _refinement(state.kept, config) if config.refinement_in_training else None
             epoch = state.add(done, _validate(state, split.validation, ranks))
             if on_epoch is not None:
                 on_epoch(epoch)
@@ -147,7 +157,7 @@ def train(
             raise
         interrupted = True
     state.network.load_state_dict(state.best)
-    state.network.refinement = refinement_of(state.network, config.refinement)
+    state.network.refinement = _refinement(state.network, config)
     return Trained(state.network, config, state.best_epoch, tuple(state.epochs), interrupted)
 
 
@@ -183,7 +193,7 @@ def refit(
             on_pass(done)
     keeper.keep(*state.to_checkpoint())
     network = state.kept
-    network.refinement = refinement_of(network, config.refinement)
+    network.refinement = _refinement(network, config)
     return network
 
 
@@ -191,8 +201,14 @@ def resolved(config: TrainingConfig, users: int, items: int) -> TrainingConfig:
     """The configuration with the batch size and the number of samples said.
 
     Raises:
-        DataError: there are fewer items than samples, or a teacher, who has an opinion of every item, beside a sample of them.
+        DataError: there are fewer items than samples, or a teacher, who has an opinion of every item, beside a sample of them; or
+            components are to be refined throughout, with no step or no teacher.
     """
+    if config.refined == "throughout" and not (config.refinement and config.teacher):
+        raise DataError(
+            f"refined is throughout, refinement is {config.refinement} and teacher is {config.teacher}; expected both above 0: "
+            "there must be a step, and what is asked must not be what it goes by, which is so with a teacher"
+        )
     samples = default_samples(items) if config.samples is None else config.samples
     if samples:
         check_samples(samples, items)
@@ -226,7 +242,8 @@ def _begin(
     _refuse_idle(ranks, config)
     settings = {**dataclasses.asdict(config), "data": data}
     first = ranks.rank == 0
-    identity = {name: value for name, value in settings.items() if name not in FREE_TO_CHANGE}
+    free = set(FREE_TO_CHANGE) - ({"refinement"} if config.refinement_in_training else set())
+    identity = {name: value for name, value in settings.items() if name not in free}
     keeper = Keeper(checkpoints if first else None, identity)
     found = keeper.found()
     generator = torch.Generator().manual_seed(config.seed)
@@ -253,6 +270,11 @@ def _start(
     if start is not None:
         return start(network, training, generator)
     return start_from_co_clicks(network, training, generator) if config.initialisation == "co_clicks" else None
+
+
+def _refinement(network: MacridVAE, config: TrainingConfig) -> Refinement | None:
+    """What the network's components are refined by when training is over."""
+    return refinement_of(network, config.refinement, by_landmarks=config.refined == "afterwards")
 
 
 def _question(training: sparse.csr_matrix, config: TrainingConfig) -> Question:
@@ -305,7 +327,9 @@ def _update(
     sample = None if state.sampler is None else state.sampler.draw(batch, state.generator)
     factors = torch.bfloat16 if config.precision == "bf16" else None
     part = ranks.part(batch.users)
-    loss = training_loss(state.network, batch, beta, state.generator, sample, part, factors, question).total
+    loss = training_loss(
+        state.network, batch, beta, state.generator, sample, part, factors, question, config.refinement_in_training
+    ).total
     if state.groups is not None and config.anchor:
         loss = loss + config.anchor * anchoring(state.network, state.groups, sample) / users / ranks.size
     value = ranks.total(loss)

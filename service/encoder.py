@@ -13,6 +13,10 @@ from macrid.service.arrays import Float32Array, Float64Array, Int64Array
 
 # Below this length a vector has no direction; the same floor torch.nn.functional.normalize uses.
 SHORTEST = 1e-12
+# Users · concepts · items at a time, where what is expected goes by every item: 16 MB.
+LOGITS_AT_ONCE = 4_000_000
+# Items that are multiplied at a time there.
+ITEMS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -29,34 +33,98 @@ class Encoding:
 
 
 @dataclass(frozen=True)
+class Landmarks:
+    """What is to be expected of users, from a few vectors that stand for all items of a concept.
+
+    Attributes:
+        vectors: (K, S, d) float32.
+        log_masses: (K, S) float32, −inf for one that stands for no item.
+        temperature: τ.
+    """
+
+    vectors: Float32Array
+    log_masses: Float32Array
+    temperature: np.float32
+
+    @staticmethod
+    def with_masses(vectors: Float32Array, masses: Float32Array, temperature: float) -> "Landmarks":
+        """Prepare them from the arrays of a bundle, named as in `artifacts/schema.py`."""
+        with np.errstate(divide="ignore"):
+            return Landmarks(vectors, np.log(masses), np.float32(temperature))
+
+    def of(self, components: Float32Array) -> Float32Array:
+        """Return Σ_j p_j r_{j,k} h_j, (K, B, d), of users with these components, (K, B, d)."""
+        logits = components @ self.vectors.transpose(0, 2, 1) / self.temperature + self.log_masses[:, None]  # (K, B, S)
+        expected: Float32Array = _shares(logits, axis=(0, 2)) @ self.vectors
+        return expected
+
+
+@dataclass(frozen=True)
+class EveryItem:
+    """What is to be expected of users, from all items: log c_{j,k} + ⟨z_k, h_j⟩/τ = ⟨z_k + m_k, h_j⟩/τ − A_j.
+
+    Attributes:
+        item_embeddings: (M, d) float32, unit rows.
+        prototypes: (K, d) float32.
+        log_partition: (M,) float64, A_j.
+        temperature: τ.
+    """
+
+    item_embeddings: Float32Array
+    prototypes: Float32Array
+    log_partition: Float64Array
+    temperature: np.float32
+
+    def of(self, components: Float32Array) -> Float32Array:
+        """Return Σ_j p_j r_{j,k} h_j, (K, B, d), of users with these components, (K, B, d)."""
+        expected = np.empty_like(components)
+        at_once = max(1, LOGITS_AT_ONCE // (len(components) * len(self.log_partition)))
+        for start in range(0, components.shape[1], at_once):
+            users = slice(start, start + at_once)
+            expected[:, users] = self._of_some(components[:, users])
+        return expected
+
+    def _of_some(self, components: Float32Array) -> Float32Array:
+        """Block of items after block: OpenBLAS takes small products as they are, and copies large ones first."""
+        queries: Float32Array = (components + self.prototypes[:, None]) / self.temperature  # (K, b, d)
+        asked = queries.reshape(-1, queries.shape[-1])  # (K·b, d)
+        columns = np.ascontiguousarray(asked.T)
+        blocks = [slice(at, at + ITEMS_AT_ONCE) for at in range(0, len(self.item_embeddings), ITEMS_AT_ONCE)]
+        logits = np.empty((len(asked), len(self.item_embeddings)), dtype=np.float32)  # (K·b, M)
+        for block in blocks:
+            logits[:, block] = (self.item_embeddings[block] @ columns).T
+        logits -= self.log_partition.astype(np.float32)
+        shares = _shares(logits.reshape(*queries.shape[:2], -1), axis=(0, 2)).reshape(logits.shape)
+        total = np.zeros_like(asked)
+        for block in blocks:
+            total += shares[:, block] @ self.item_embeddings[block]
+        return total.reshape(queries.shape)
+
+
+@dataclass(frozen=True)
 class Refinement:
     """A step of components uphill on the log likelihood of what their user clicked (docs/decisions/0010).
 
     The gradient, times τ, is what was clicked less what was to be expected: Σ_i r_{i,k} h_i / n − Σ_j p_j r_{j,k} h_j. Here r are
-    the concepts' shares of an item's score and p the model's distribution over all items, for which landmarks stand.
+    the concepts' shares of an item's score and p the model's distribution over all items, for which landmarks may stand.
 
     Attributes:
         step: how far, as a multiple of τ.
-        landmarks: (K, S, d) float32.
-        log_masses: (K, S) float32, −inf for a landmark that stands for no item.
+        expectation: what is to be expected.
         item_embeddings: (M, d) float32, unit rows.
         temperature: τ.
     """
 
     step: np.float32
-    landmarks: Float32Array
-    log_masses: Float32Array
+    expectation: Landmarks | EveryItem
     item_embeddings: Float32Array
     temperature: np.float32
 
     @staticmethod
-    def of(
-        step: float, landmarks: Float32Array, masses: Float32Array, item_embeddings: Float32Array, temperature: float
-    ) -> "Refinement":
-        """Prepare it from the arrays of a bundle, named as in `artifacts/schema.py`."""
-        with np.errstate(divide="ignore"):
-            log_masses = np.log(masses)
-        return Refinement(np.float32(step), landmarks, log_masses, item_embeddings, np.float32(temperature))
+    def of(step: float, items: EveryItem, landmarks: tuple[Float32Array, Float32Array] | None = None) -> "Refinement":
+        """Prepare it from the arrays of a bundle; `landmarks` with their masses, where the bundle has them."""
+        stand = None if landmarks is None else Landmarks.with_masses(*landmarks, float(items.temperature))
+        return Refinement(np.float32(step), stand or items, items.item_embeddings, items.temperature)
 
     def refined(
         self, components: Float32Array, history: Int64Array, weights: Float64Array, left_out: Int64Array | None = None
@@ -78,12 +146,9 @@ class Refinement:
         shares = _shares(components @ rows.T / self.temperature + log_weights, axis=(0,))  # (K, B, n)
         if left_out is not None:
             shares[:, np.arange(len(left_out)), left_out] = 0
-        expected = (
-            components @ self.landmarks.transpose(0, 2, 1) / self.temperature + self.log_masses[:, None]
-        )  # (K, B, S)
         moved: Float32Array = shares @ rows
         moved /= np.float32(clicks)
-        moved -= _shares(expected, axis=(0, 2)) @ self.landmarks
+        moved -= self.expectation.of(components)
         moved *= self.step
         moved += components
         return _unit(moved)
@@ -99,6 +164,11 @@ class Encoder:
     mean_weight: Float32Array  # (d, d)
     mean_bias: Float32Array  # (d,)
     refinement: Refinement | None = None
+
+    @property
+    def goes_by_every_item(self) -> bool:
+        """Whether an encoding takes time in proportion to the catalogue."""
+        return self.refinement is not None and isinstance(self.refinement.expectation, EveryItem)
 
     def encode(self, history: Int64Array) -> Encoding:
         """Encode a history (PAPER.md, equation 6 and "Encoder"; soft assignment, z = μ).

@@ -17,7 +17,7 @@ from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.catalogue import CatalogueItem
 from macrid.artifacts.schema import Dimension
 from macrid.service.arrays import Float32Array, Int64Array
-from macrid.service.encoder import Encoder, Refinement
+from macrid.service.encoder import Encoder, EveryItem, Refinement
 from macrid.service.ranking.by_concept import ByConceptRanker
 from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.index import build_index, has_lists, read_index
@@ -59,8 +59,9 @@ class LoadedModel:
         Raises:
             ValueError: the bundle's index is not what its manifest says.
         """
-        embeddings, temperature, refinement = bundle.item_embeddings, bundle.manifest.temperature, bundle.refinement
-        items = Items(embeddings, bundle.prototypes, temperature, bundle.log_partition)
+        arrays, temperature = (bundle.item_embeddings, bundle.prototypes), bundle.manifest.temperature
+        items = Items(*arrays, temperature, bundle.log_partition)
+        every_item = EveryItem(*arrays, bundle.log_partition, np.float32(temperature))
         model = LoadedModel(
             bundle=bundle,
             encoder=Encoder(
@@ -69,7 +70,7 @@ class LoadedModel:
                 bundle.input_bias,
                 bundle.mean_weight,
                 bundle.mean_bias,
-                None if refinement is None else Refinement.of(*refinement, embeddings, temperature),
+                Refinement.of(bundle.step, every_item, bundle.landmarks_and_masses) if bundle.step else None,
             ),
             scored_items=items,
             ranker=choose_ranker(bundle, items, ranker),

@@ -194,10 +194,12 @@ class Recommender:
             return False  # a filter may read the whole catalogue, and a cap may search it
         if max(request.offset + request.n, len(request.history), len(request.exclude)) > SHORT:
             return False
+        products = math.prod(self.model.shape)
+        if self.model.encoder.goes_by_every_item and products > SCORED_AT_ONCE:
+            return False
         if isinstance(self.model.ranker, InvertedListsRanker):
             return self.model.shape[0] <= SEARCHED_AT_ONCE
-        most = SCORED_AT_ONCE if self.model.scored_items.in_eight_bits is None else IN_EIGHT_BITS_AT_ONCE
-        return math.prod(self.model.shape) <= most
+        return products <= (SCORED_AT_ONCE if self.model.scored_items.in_eight_bits is None else IN_EIGHT_BITS_AT_ONCE)
 
     # About a user
 

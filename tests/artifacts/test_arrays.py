@@ -12,7 +12,7 @@ from macrid.artifacts.arrays import check_arrays, map_arrays, softmax, write_arr
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.derived import derive, log_partition
 from macrid.artifacts.errors import BundleError
-from macrid.artifacts.schema import ARRAYS, OF_THE_REFINEMENT
+from macrid.artifacts.schema import ARRAYS, LANDMARKS, REFINEMENT_STEP
 from tests.support.bundles import random_arrays
 
 SIZES = {"M": 12, "K": 2, "d": 4}
@@ -217,15 +217,27 @@ class TestInvariants:
         with pytest.raises(BundleError, match=rf"here: array refinement_step is {step}\.0, expected more than 0"):
             check_arrays(arrays, 0.1, "here")
 
-    @pytest.mark.parametrize("missing", OF_THE_REFINEMENT)
-    def test_a_refinement_is_there_with_all_its_arrays_or_not_at_all(self, arrays, missing):
-        del arrays[missing]
-        with pytest.raises(
-            BundleError, match=rf"here: of {', '.join(OF_THE_REFINEMENT)} there is only .*; expected all or none"
-        ):
-            check_arrays(arrays, 0.1, "here")
-        rest = {name: array for name, array in arrays.items() if name not in OF_THE_REFINEMENT}
+    @pytest.mark.parametrize(
+        "given", [["landmarks"], [REFINEMENT_STEP, "landmark_masses"], ["landmarks", "landmark_masses"]]
+    )
+    def test_a_part_of_a_refinement_is_refused(self, arrays, given):
+        some = {
+            name: array for name, array in arrays.items() if name in given or name not in (REFINEMENT_STEP, *LANDMARKS)
+        }
+        message = f"here: of the refinement there is only {', '.join(given)}; expected refinement_step alone, or with"
+        with pytest.raises(BundleError, match=message):
+            check_arrays(some, 0.1, "here")
+
+    @pytest.mark.parametrize("missing", [LANDMARKS, (REFINEMENT_STEP, *LANDMARKS)])
+    def test_without_landmarks_and_without_a_refinement_it_is_whole(self, arrays, missing):
+        rest = {name: array for name, array in arrays.items() if name not in missing}
         assert check_arrays(rest, 0.1, "here") == SIZES
+
+    def test_a_step_alone_must_go_somewhere_too(self, arrays):
+        del arrays["landmarks"], arrays["landmark_masses"]
+        arrays["refinement_step"][0] = 0
+        with pytest.raises(BundleError, match=r"here: array refinement_step is 0\.0, expected more than 0"):
+            check_arrays(arrays, 0.1, "here")
 
     def test_a_popularity_of_zero_is_fine(self, arrays):
         arrays["popularity"][:] = 0

@@ -55,6 +55,13 @@ def refined():
     opened.close()
 
 
+@pytest.fixture(scope="module")
+def refined_by_items():
+    opened = Bundle.open(GOLDEN / "format-6")
+    yield opened
+    opened.close()
+
+
 def test_there_is_a_golden_bundle_of_every_format_version():
     expected = {f"format-{version}" for version in range(1, FORMAT_VERSION + 1)}
     assert {path.name for path in GOLDEN.iterdir() if path.is_dir()} == expected
@@ -167,3 +174,18 @@ class TestFormat5:
 
     def test_it_can_be_published(self, tmp_path):
         assert Store(tmp_path).publish(GOLDEN / "format-5") == "golden-58c757bf794e"
+
+
+class TestFormat6:
+    def test_its_version_is_computed_as_it_was(self, refined_by_items):
+        assert refined_by_items.manifest.model_version == "golden-a4563eb6469d"
+        assert refined_by_items.step == 1
+        assert refined_by_items.landmarks_and_masses is None
+
+    def test_its_encoder_answers_as_it_did(self, refined_by_items):
+        expected = [0.4099331, 0.3481508, -0.2093102, 0.1983911, -0.1504304, 0.7777833]
+        components = LoadedModel.prepare(refined_by_items).encoder.encode(np.array([2, 3, 11])).components
+        np.testing.assert_allclose(components[0], expected, atol=1e-6)
+
+    def test_it_can_be_published(self, tmp_path):
+        assert Store(tmp_path).publish(GOLDEN / "format-6") == "golden-a4563eb6469d"

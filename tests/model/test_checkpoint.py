@@ -21,6 +21,7 @@ CONFIGS = {
     "all items": CONFIG,
     "sampled": dataclasses.replace(CONFIG, samples=25),
     "taught": dataclasses.replace(CONFIG, teacher=0.5, balance=0.5),
+    "refined": dataclasses.replace(CONFIG, teacher=0.5, refinement=1.0, refined="throughout"),
 }
 DYING = """
 import os, signal, sys, torch
@@ -84,8 +85,8 @@ class TestResume:
         killed(path, at=at, half=half)
         assert_same(training.train(split, CONFIG, checkpoints=Checkpoints(path, resume=True)), uninterrupted)
 
-    @pytest.mark.parametrize("config", ["sampled", "taught"])
-    def test_with_sampled_items_and_with_a_teacher_too(self, split, tmp_path, config):
+    @pytest.mark.parametrize("config", ["sampled", "taught", "refined"])
+    def test_with_sampled_items_with_a_teacher_and_refined_throughout_too(self, split, tmp_path, config):
         path = tmp_path / "state.npz"
         killed(path, at=13, config=config)
         resumed = training.train(split, CONFIGS[config], checkpoints=Checkpoints(path, resume=True))
@@ -105,6 +106,13 @@ class TestResume:
         training.train(split, dataclasses.replace(CONFIG, epochs=1), checkpoints=checkpoints)
         refined = dataclasses.replace(CONFIG, epochs=1, refinement=1.0)
         assert training.train(split, refined, checkpoints=checkpoints).network.refinement.step == 1
+
+    def test_one_that_was_refined_throughout_cannot_be_given_another_step(self, split, tmp_path):
+        checkpoints = Checkpoints(tmp_path / "state.npz", resume=True)
+        config = dataclasses.replace(CONFIGS["refined"], epochs=1)
+        training.train(split, config, checkpoints=checkpoints)
+        with pytest.raises(CheckpointError, match="refinement"):
+            training.train(split, dataclasses.replace(config, refinement=0.5), checkpoints=checkpoints)
 
     def test_a_refit_goes_on_too(self, split, tmp_path):
         checkpoints = Checkpoints(tmp_path / "state.npz", every_seconds=0, resume=True)

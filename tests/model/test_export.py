@@ -10,7 +10,10 @@ from macrid.artifacts.bundle import Bundle
 from macrid.model import export
 from macrid.model.demo_shop import DEPARTMENTS, FACTORS
 from macrid.model.items import untitled
+from macrid.model.network import Histories, Refinement
+from macrid.service.loaded_model import LoadedModel
 from tests.conftest import SMALL_RUN
+from tests.support.bundles import make_bundle
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +34,30 @@ class TestBundle:
 
     def test_the_refinement_is_that_of_the_network(self, small_run, bundle):
         outcome, _ = small_run
-        step, found, masses = bundle.refinement
+        found, masses = bundle.landmarks_and_masses
         expected = outcome.trained.network.refinement
-        assert step == SMALL_RUN["refinement"] == expected.step
-        np.testing.assert_array_equal(masses, expected.masses.numpy())
+        assert bundle.step == SMALL_RUN["refinement"] == expected.step
+        np.testing.assert_array_equal(masses, expected.landmarks.masses.numpy())
         items = outcome.trained.network.unit_items().detach().numpy()  # before the axes were turned
-        products = expected.landmarks.numpy() @ items.T
+        products = expected.landmarks.vectors.numpy() @ items.T
         np.testing.assert_allclose(found @ bundle.item_embeddings.T, products, atol=1e-5)
+
+    def test_a_refinement_by_every_item_is_a_step_and_nothing_else(self, small_run, bundle, tmp_path):
+        _, split = small_run
+        network = export.restore(bundle)
+        network.refinement = Refinement(0.5)
+        arrays = export.network_arrays(network, split.training)
+        assert arrays["refinement_step"].tolist() == [0.5]
+        assert not {"landmarks", "landmark_masses"} & arrays.keys()
+        shape = {"items": bundle.manifest.items, "concepts": len(bundle.prototypes), "dimensions": 32}
+        with contextlib.closing(Bundle.open(make_bundle(tmp_path / "bundle", arrays=arrays, **shape))) as written:
+            assert export.restore(written).refinement == Refinement(0.5)
+            encoder, fold_in = LoadedModel.prepare(written).encoder, split.test.fold_in[:5]
+            expected = network.components(Histories.from_matrix(fold_in)).numpy()  # (K, B, d)
+            found = np.stack([encoder.encode(row.indices).components for row in fold_in], axis=1)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        network.refinement = None
+        assert np.abs(network.components(Histories.from_matrix(fold_in)).numpy() - expected).max() > 0.005
 
     def test_popularity_counts_training_users(self, small_run, bundle):
         _, split = small_run

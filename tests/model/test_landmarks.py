@@ -8,6 +8,7 @@ import torch
 
 from macrid.model.landmarks import LANDMARKS, landmarks, nearest, refinement_of
 from macrid.model.network import Histories, MacridVAE, NetworkConfig
+from macrid.model.objective import refined_in_training
 
 K, D = 3, 8
 ITEMS = torch.tensor([0, 4, 9, 2, 7, 11, 30])
@@ -21,44 +22,47 @@ def network_of(items, seed=0):
 
 def parts_of(network):
     unit_items = network.unit_items().detach()
-    return unit_items, network.concept_logits(unit_items).detach().softmax(dim=1)
+    return unit_items, network.concept_logits(unit_items).detach().log_softmax(dim=1)
 
 
-def mean_log_likelihood(network, components, unit_items, weights):
+def mean_log_likelihood(network, components, unit_items, log_weights):
     """(B,) of what users clicked, over all items."""
     logits = torch.einsum("kbd,md->kbm", components, unit_items) / network.config.temperature
-    chances = (logits + weights.log().T[:, None]).logsumexp(dim=0).log_softmax(dim=1)
+    chances = (logits + log_weights.T[:, None]).logsumexp(dim=0).log_softmax(dim=1)
     clicked = torch.zeros_like(chances)
     clicked[ROWS, ITEMS] = 1
     return (clicked * chances).sum(dim=1) / clicked.sum(dim=1).clamp_min(1)
 
 
 class TestRefined:
-    def test_with_a_landmark_for_each_item_it_is_a_step_along_the_gradient(self):
+    @pytest.mark.parametrize("by_landmarks", [True, False])
+    def test_with_a_landmark_for_each_item_and_by_every_item_it_is_a_step_along_the_gradient(self, by_landmarks):
         network = network_of(items=50)
-        unit_items, weights = parts_of(network)
-        before = network.encode(HISTORIES, weights).mean.detach()
+        unit_items, log_weights = parts_of(network)
+        before = network.encode(HISTORIES, log_weights.exp()).mean.detach()
         free = before.clone().requires_grad_()
-        mean_log_likelihood(network, free, unit_items, weights).sum().backward()
+        mean_log_likelihood(network, free, unit_items, log_weights).sum().backward()
         expected = torch.nn.functional.normalize(before + 1.5 * network.config.temperature * free.grad, dim=2)
         expected[:, 1] = before[:, 1]
-        found = network.refined(before, HISTORIES, weights, unit_items, refinement_of(network, 1.5))
+        found = network.refined(
+            before, HISTORIES, log_weights, unit_items, refinement_of(network, 1.5, by_landmarks=by_landmarks)
+        )
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
         assert (found - before)[:, [0, 2]].norm(dim=2).min() > 0.01
 
     def test_it_goes_uphill(self):
         network = network_of(items=700)
-        unit_items, weights = parts_of(network)
-        before = network.encode(HISTORIES, weights).mean.detach()
-        found = network.refined(before, HISTORIES, weights, unit_items, refinement_of(network, 0.3))
-        gained = [mean_log_likelihood(network, z, unit_items, weights) for z in (found, before)]
+        unit_items, log_weights = parts_of(network)
+        before = network.encode(HISTORIES, log_weights.exp()).mean.detach()
+        found = network.refined(before, HISTORIES, log_weights, unit_items, refinement_of(network, 0.3))
+        gained = [mean_log_likelihood(network, z, unit_items, log_weights) for z in (found, before)]
         assert (gained[0] - gained[1])[[0, 2]].min() > 0.01
 
     def test_who_clicked_nothing_stays(self):
         network = network_of(items=700)
-        unit_items, weights = parts_of(network)
-        before = network.encode(HISTORIES, weights).mean.detach()
-        found = network.refined(before, HISTORIES, weights, unit_items, refinement_of(network, 1.0))
+        unit_items, log_weights = parts_of(network)
+        before = network.encode(HISTORIES, log_weights.exp()).mean.detach()
+        found = network.refined(before, HISTORIES, log_weights, unit_items, refinement_of(network, 1.0))
         assert torch.equal(found[:, 1], before[:, 1])
 
     def test_it_is_of_what_is_served_and_scored(self):
@@ -66,12 +70,37 @@ class TestRefined:
         matrix, plain = HISTORIES.to_matrix(100), network.components(HISTORIES)
         scores = network.score(matrix)
         network.refinement = refinement_of(network, 1.0)
-        unit_items, weights = parts_of(network)
+        unit_items, log_weights = parts_of(network)
         refined = network.components(HISTORIES)
-        torch.testing.assert_close(refined, network.refined(plain, HISTORIES, weights, unit_items, network.refinement))
-        expected = network.log_scores(refined, unit_items, weights.log()).detach().numpy()
+        torch.testing.assert_close(
+            refined, network.refined(plain, HISTORIES, log_weights, unit_items, network.refinement)
+        )
+        expected = network.log_scores(refined, unit_items, log_weights).detach().numpy()
         np.testing.assert_allclose(network.score(matrix), expected, atol=1e-4)
         assert np.abs(network.score(matrix) - scores).max() > 0.1
+
+    def test_by_every_item_it_is_the_same_however_many_users_are_at_work(self, monkeypatch):
+        network = network_of(items=700)
+        network.refinement = refinement_of(network, 1.0, by_landmarks=False)
+        whole = network.components(HISTORIES)
+        monkeypatch.setattr("macrid.model.network.SCORES", 700 * K)
+        torch.testing.assert_close(network.components(HISTORIES), whole)
+
+    @pytest.mark.parametrize(("factors", "within"), [(None, 1e-5), (torch.bfloat16, 0.01)])
+    def test_in_training_it_is_the_same_step_and_a_constant_for_what_comes_after(self, factors, within):
+        network = network_of(items=700)
+        unit_items, log_weights = parts_of(network)
+        components = network.encode(HISTORIES, log_weights.exp()).mean.detach()
+        free, before, other = (components.clone().requires_grad_() for _ in range(3))
+        mean_log_likelihood(network, free, unit_items, log_weights).sum().backward()
+        expected = torch.nn.functional.normalize(other + 1.5 * network.config.temperature * free.grad, dim=2)
+        unit_items.requires_grad_()
+        found = refined_in_training(network, before, HISTORIES, unit_items, log_weights, 1.5, factors)
+        torch.testing.assert_close(found, expected, atol=within, rtol=0)
+        for refined in (found, expected):
+            (refined * torch.arange(D)).sum().backward()
+        torch.testing.assert_close(before.grad, other.grad, atol=30 * within, rtol=0)
+        assert unit_items.grad is None
 
     def test_a_step_of_nothing_is_none(self):
         assert refinement_of(network_of(items=10), 0.0) is None
@@ -79,8 +108,8 @@ class TestRefined:
 
 @pytest.fixture(scope="module")
 def arrays():
-    unit_items, weights = parts_of(network_of(items=500))
-    return unit_items.numpy(), weights.numpy()
+    unit_items, log_weights = parts_of(network_of(items=500))
+    return unit_items.numpy(), log_weights.exp().numpy()
 
 
 class TestLandmarks:

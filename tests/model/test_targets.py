@@ -12,7 +12,7 @@ from macrid.model.baselines.ease import Ease
 from macrid.model.baselines.popularity import Popularity
 from macrid.model.errors import DataError
 from macrid.model.evaluation import evaluate
-from macrid.model.network import Histories
+from macrid.model.network import Histories, Refinement
 from macrid.model.objective import training_loss
 from macrid.model.targets import LEAST_SCORE, TEACHER_TEMPERATURE, Question, Teacher
 from tests.support.groups import CONFIG, groups_split
@@ -99,6 +99,30 @@ def test_a_network_learns_from_a_teacher_and_the_same_again_to_the_bit():
     assert evaluate(taught.network, split.validation).mean("ndcg@100") > 1.2 * popular
     again = training.train(split, config)
     assert [epoch.loss for epoch in again.history] == [epoch.loss for epoch in taught.history]
+
+
+def test_refined_throughout_the_network_learns_another_thing_is_chosen_by_what_is_served_and_keeps_the_step():
+    split = groups_split()
+    taught = dataclasses.replace(CONFIG, teacher=0.5, teacher_regularization=50.0)
+    config = dataclasses.replace(taught, refinement=1.0, refined="throughout")
+    plain, trained = training.train(split, taught), training.train(split, config)
+    refitted = training.refit(split.training, config, trained.best_epoch)
+    assert trained.history[0].loss < plain.history[0].loss
+    assert trained.network.refinement == refitted.refinement == Refinement(1.0)
+    best = trained.history[trained.best_epoch - 1].validation
+    for measure, values in evaluate(trained.network, split.validation).values.items():
+        np.testing.assert_allclose(values, best.values[measure])
+    for name, weights in trained.network.state_dict().items():
+        assert torch.equal(refitted.state_dict()[name], weights)
+
+
+@pytest.mark.parametrize("changes", [{"teacher": 0.5}, {"refinement": 1.0}])
+def test_refined_throughout_asks_for_a_step_and_for_a_teacher(changes):
+    config = dataclasses.replace(CONFIG, refined="throughout", **changes)
+    with pytest.raises(
+        DataError, match=r"refined is throughout, refinement is .* and teacher is .*; expected both above 0"
+    ):
+        training.resolved(config, 100, 40)
 
 
 def test_settings_of_training_say_what_the_teachers_opinion_is():

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from macrid.service.encoder import Encoder, Refinement, unit_rows
+from macrid.artifacts.derived import log_partition
+from macrid.service.encoder import Encoder, EveryItem, Landmarks, Refinement, unit_rows
 
 M, K, D = 60, 4, 9
 
@@ -15,10 +16,15 @@ def softmax(scores):
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+def items_and_prototypes():
+    rng = np.random.default_rng(7)
+    return tuple(unit_rows(rng.normal(size=(n, D)).astype(np.float32)) for n in (M, K))
+
+
 @pytest.fixture
 def encoder():
-    rng = np.random.default_rng(7)
-    items, prototypes = (unit_rows(rng.normal(size=(n, D))) for n in (M, K))
+    items, prototypes = items_and_prototypes()
+    rng = np.random.default_rng(8)
     arrays = (
         softmax(items @ prototypes.T / 0.1),
         rng.normal(scale=0.3, size=(M, D)),
@@ -37,7 +43,15 @@ def refining(encoder):
     landmarks = rng.normal(scale=0.5, size=(K, 6, D)).astype(np.float32)
     masses = rng.uniform(0.5, 3, size=(K, 6)).astype(np.float32)
     masses[:, ::3] = 0
-    return dataclasses.replace(encoder, refinement=Refinement.of(1.5, landmarks, masses, items, 0.1))
+    refinement = Refinement(np.float32(1.5), Landmarks.with_masses(landmarks, masses, 0.1), items, np.float32(0.1))
+    return dataclasses.replace(encoder, refinement=refinement)
+
+
+@pytest.fixture
+def refining_by_every_item(encoder):
+    items, prototypes = items_and_prototypes()
+    expectation = EveryItem(items, prototypes, log_partition(items, prototypes, 0.1), np.float32(0.1))
+    return dataclasses.replace(encoder, refinement=Refinement(np.float32(1.5), expectation, items, np.float32(0.1)))
 
 
 def encode_densely(encoder, history):
@@ -96,14 +110,17 @@ def refine_densely(refining, components, history):
     """The formula of `Refinement`, one click and one concept after another, in float64."""
     by, moved = refining.refinement, []
     weights, tau = refining.concept_weights.astype(np.float64), 0.1
-    masses = np.exp(by.log_masses.astype(np.float64))
-    stands = masses * np.exp(np.einsum("ksd,kd->ks", by.landmarks, components) / tau)
+    if isinstance(by.expectation, Landmarks):
+        vectors, masses = by.expectation.vectors, np.exp(by.expectation.log_masses.astype(np.float64))
+    else:
+        vectors, masses = np.stack([by.item_embeddings] * K), weights.T
+    stands = masses * np.exp(np.einsum("ksd,kd->ks", vectors, components) / tau)
     for k in range(K):
         clicked = np.zeros(D)
         for i in history:
             terms = weights[i] * np.exp(components @ by.item_embeddings[i] / tau)
             clicked += terms[k] / terms.sum() * by.item_embeddings[i] / len(history)
-        expected = stands[k] @ by.landmarks[k] / stands.sum()
+        expected = stands[k] @ vectors[k] / stands.sum()
         z = components[k] + 1.5 * (clicked - expected)
         moved.append(z / np.linalg.norm(z))
     return np.array(moved)
@@ -111,7 +128,10 @@ def refine_densely(refining, components, history):
 
 class TestRefinement:
     @pytest.mark.parametrize("history", [[3], [0, 1], list(range(0, 60, 7)), list(range(M))])
-    def test_it_equals_the_dense_reference_to_1e_5(self, encoder, refining, history):
+    @pytest.mark.parametrize("kind", ["refining", "refining_by_every_item"])
+    def test_it_equals_the_dense_reference_to_1e_5(self, request, encoder, kind, history):
+        refining = request.getfixturevalue(kind)
+        assert refining.goes_by_every_item == (kind == "refining_by_every_item")
         components, confidences = encode_densely(encoder, history)
         encoding = refining.encode(np.array(history))
         np.testing.assert_allclose(encoding.components, refine_densely(refining, components, history), atol=1e-5)
@@ -122,7 +142,11 @@ class TestRefinement:
         nothing = np.array([], dtype=np.int64)
         np.testing.assert_array_equal(refining.encode(nothing).components, encoder.encode(nothing).components)
 
-    def test_a_click_left_out_is_a_history_without_it(self, encoder, refining):
+    @pytest.mark.parametrize("kind", ["refining", "refining_by_every_item"])
+    @pytest.mark.parametrize("at_once", [1, 1_000_000])
+    def test_a_click_left_out_is_a_history_without_it(self, monkeypatch, request, encoder, kind, at_once):
+        monkeypatch.setattr("macrid.service.encoder.LOGITS_AT_ONCE", at_once)
+        refining = request.getfixturevalue(kind)
         history, at = np.array([4, 8, 15, 23, 42]), np.array([1, 4])
         lacking = [np.delete(history, place) for place in at]
         unrefined = np.stack([encoder.encode(rest).components for rest in lacking], axis=1)  # (K, 2, d)
@@ -143,7 +167,7 @@ class TestUnitRows:
         np.testing.assert_array_equal(unit_rows(np.zeros((1, 3), dtype=np.float32)), np.zeros((1, 3)))
 
 
-@pytest.mark.parametrize("kind", ["encoder", "refining"])
+@pytest.mark.parametrize("kind", ["encoder", "refining", "refining_by_every_item"])
 @pytest.mark.parametrize("at_once", [1, 3, 8])
 def test_together_histories_give_what_each_gives_alone_to_the_last_bit(request, kind, at_once):
     encoder = request.getfixturevalue(kind)

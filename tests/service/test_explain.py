@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from macrid.service.encoder import Encoder, Refinement, unit_rows
+from macrid.artifacts.derived import log_partition
+from macrid.service.encoder import Encoder, EveryItem, Refinement, unit_rows
 from macrid.service.explain import (
     CLICKS_REENCODED,
     ITEMS_AT_ONCE,
@@ -26,12 +27,13 @@ M, K, D, TEMPERATURE = 400, 4, 12, 0.1
 class Model:
     """Random arrays that fit each other: items, prototypes, and the encoder's tables."""
 
-    def __init__(self, items=M, seed=3, step=0.0):
+    def __init__(self, items=M, seed=3, step=0.0, by_landmarks=True):
         rng = np.random.default_rng(seed)
         self.prototypes = unit_rows(rng.normal(size=(K, D)).astype(np.float32))
         self.items = unit_rows(self.prototypes[np.arange(items) % K] + 0.3 * rng.normal(size=(items, D)))
         self.items = self.items.astype(np.float32)
         self.weights = self.concept_weights(self.items)
+        self.log_partition = log_partition(self.items, self.prototypes, TEMPERATURE)
         self.encoder = Encoder(
             self.weights.astype(np.float32),
             (self.items + 0.1 * rng.normal(size=(items, D))).astype(np.float32),
@@ -40,9 +42,9 @@ class Model:
             rng.normal(scale=0.1, size=D).astype(np.float32),
         )
         if step:
-            stand = self.items[None, ::7].repeat(K, axis=0)
-            masses = self.weights[::7].T.astype(np.float32)
-            refinement = Refinement.of(step, stand, masses, self.items, TEMPERATURE)
+            every_item = EveryItem(self.items, self.prototypes, self.log_partition, np.float32(TEMPERATURE))
+            landmarks = self.items[None, ::7].repeat(K, axis=0), self.weights[::7].T.astype(np.float32)
+            refinement = Refinement.of(step, every_item, landmarks if by_landmarks else None)
             self.encoder = dataclasses.replace(self.encoder, refinement=refinement)
 
     def concept_weights(self, rows):
@@ -70,9 +72,9 @@ class Model:
         return np.array([[self.contribution(c, i, history, weights) for c in clicks] for i in shown])
 
 
-@pytest.fixture(scope="module", params=[0.0, 1.0], ids=["plain", "refined"])
+@pytest.fixture(scope="module", params=["plain", "by landmarks", "by every item"])
 def model(request):
-    return Model(step=request.param)
+    return Model(step=float(request.param != "plain"), by_landmarks=request.param == "by landmarks")
 
 
 class TestClickContributions:
