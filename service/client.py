@@ -29,6 +29,7 @@ from macrid.service.schemas import (
     Choices,
     ComponentWalk,
     ConceptDetail,
+    ConceptQuery,
     Concepts,
     Controls,
     ControlsRequest,
@@ -193,7 +194,7 @@ class Operations:
     similar = get_of(similar_path, SimilarQuery, SimilarItems, "Return the items nearest to an item.")
     walk = get_of(walk_path, WalkQuery, WalkAnswer, "Walk from an item along one dimension.")
     concepts = get("/concepts", Nothing, Concepts, "Return all concepts.")
-    concept = get_of(concept_path, Nothing, ConceptDetail, "Return a concept with its dimensions.")
+    concept = get_of(concept_path, ConceptQuery, ConceptDetail, "Return a concept with its dimensions.")
     choices = get("/choices", Nothing, Choices, "Return questions to start a history with: this set or that set.")
     map = get("/map", MapQuery, ItemsOnMap, "Return where items lie on the map; `points()` of the answer unpacks it.")
     place_on_map = post("/map", MapRequest, UserOnMap, "Return where a user's components are drawn on the map.")

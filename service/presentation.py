@@ -28,7 +28,6 @@ from macrid.service.walk import Walk
 from macrid.service.walk_range import Interval
 
 CONCEPT_EXEMPLARS = 6
-END_EXEMPLARS = 3
 # One call that makes all items of a list takes two thirds of the time of one call for each.
 SUMMARIES = TypeAdapter(list[ItemSummary])
 RANKED_ITEMS = TypeAdapter(list[RankedItem])
@@ -222,8 +221,8 @@ def concept_summaries(model: LoadedModel) -> list[ConceptSummary]:
     return [ConceptSummary.model_validate(concept_fields(concept, exemplars)) for concept in concepts]
 
 
-def concept_dimensions(concept: Concept, exemplars: Exemplars) -> list[ConceptDimension]:
-    """Return the dimensions of a concept, most important first."""
+def concept_dimensions(concept: Concept, exemplars: Exemplars, ends: int) -> list[ConceptDimension]:
+    """Return the dimensions of a concept, most important first, with so many items at each end."""
     return [
         ConceptDimension(
             dim=dimension.dim,
@@ -232,17 +231,16 @@ def concept_dimensions(concept: Concept, exemplars: Exemplars) -> list[ConceptDi
             strength=dimension.strength,
             low_label=dimension.low.label,
             high_label=dimension.high.label,
-            low_exemplars=exemplars.first(dimension.low.exemplars, END_EXEMPLARS),
-            high_exemplars=exemplars.first(dimension.high.exemplars, END_EXEMPLARS),
+            low_exemplars=exemplars.first(dimension.low.exemplars, ends),
+            high_exemplars=exemplars.first(dimension.high.exemplars, ends),
         )
         for dimension in concept.dimensions
     ]
 
 
-def exemplars_of(model: LoadedModel, concept: Concept) -> Exemplars:
-    """Fetch the exemplars of a concept and of both ends of all its dimensions."""
-    ends = [end for dimension in concept.dimensions for end in (dimension.low, dimension.high)]
+def exemplars_of(model: LoadedModel, concept: Concept, ends: int) -> Exemplars:
+    """Fetch the exemplars of a concept, and so many of both ends of all its dimensions."""
     item_ids = [*concept.exemplars[:CONCEPT_EXEMPLARS]]
-    for end in ends:
-        item_ids.extend(end.exemplars[:END_EXEMPLARS])
+    for dimension in concept.dimensions:
+        item_ids.extend((*dimension.low.exemplars[:ends], *dimension.high.exemplars[:ends]))
     return Exemplars(model, item_ids)

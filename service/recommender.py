@@ -87,6 +87,7 @@ from macrid.service.schemas import (
     WalkQuery,
     WalkRequest,
 )
+from macrid.service.schemas.concepts import END_EXEMPLARS
 from macrid.service.steering import (
     DEPTH_BEFORE,
     alter_components,
@@ -411,20 +412,20 @@ class Recommender:
         """Return all concepts with their exemplars."""
         return Concepts(model_version=self.version, concepts=concept_summaries(self.model))
 
-    def concept(self, concept: int) -> ConceptDetail:
-        """Return a concept with its dimensions, most important first.
+    def concept(self, concept: int, ends: int = END_EXEMPLARS) -> ConceptDetail:
+        """Return a concept with its dimensions, most important first, and so many items at each of their ends.
 
         Raises:
             UnknownConceptError: there is no such concept.
         """
         self._check_concept(concept)
         chosen = self.model.bundle.concepts[concept]
-        exemplars = exemplars_of(self.model, chosen)
+        exemplars = exemplars_of(self.model, chosen, ends)
         return ConceptDetail.model_validate(
             {
                 **concept_fields(chosen, exemplars),
                 "model_version": self.version,
-                "dimensions": concept_dimensions(chosen, exemplars),
+                "dimensions": concept_dimensions(chosen, exemplars, ends),
             }
         )
 

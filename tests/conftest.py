@@ -9,7 +9,7 @@ import torch
 from filelock import FileLock
 from hypothesis import settings
 
-from macrid.model import datasets, pipeline
+from macrid.model import datasets, pipeline, projection
 
 ROOT = Path(__file__).parent.parent
 
@@ -57,6 +57,21 @@ def small_shop(tmp_path_factory):
 def small_run(small_shop, tmp_path_factory):
     """The whole pipeline on the small shop: (outcome, split). Tests may read the bundle, and write elsewhere."""
     return once_for_all(tmp_path_factory, "small-run", lambda folder: run_pipeline(small_shop, folder / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def film_run(ml_latest_small, tmp_path_factory):
+    """Twelve epochs on the published split of real films, enough to tell them apart: (outcome, split)."""
+    return once_for_all(tmp_path_factory, "film-run", lambda folder: run_on_films(ml_latest_small, folder / "bundle"))
+
+
+def run_on_films(source, bundle):
+    """Train and export; the map is of few films, to which the others go as neighbours."""
+    split = pipeline.split_source(source, None, 98765)
+    config = pipeline.training_config(source, {"epochs": 12, "averaging": 0.8})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "MOST_FITTED", 500)
+        return pipeline.run(source, split, config, bundle), split
 
 
 SMALL_RUN = {"epochs": 30, "batch_size": 50, "dimensions": 32, "refinement": 1.0, "seed": 1}

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from macrid.service.admission import AdmittedRoute
 from macrid.service.conditional import UnlessKnown
 from macrid.service.current import CurrentRecommender
 from macrid.service.documentation import not_modified, problems
-from macrid.service.schemas import Choices, ConceptDetail, Concepts
+from macrid.service.schemas import Choices, ConceptDetail, ConceptQuery, Concepts
 
 router = APIRouter(tags=["Concepts"], route_class=AdmittedRoute, responses=not_modified())
 
@@ -24,10 +24,11 @@ def list_concepts(recommender: CurrentRecommender) -> Concepts:
 )
 def get_concept(
     concept: Annotated[int, Path(description="Number of the concept, 0-based.", examples=[2])],
+    query: Annotated[ConceptQuery, Query()],
     recommender: CurrentRecommender,
 ) -> ConceptDetail:
     """Return a concept with its dimensions, most important first, each with its two ends."""
-    return recommender.concept(concept)
+    return recommender.concept(concept, query.exemplars)
 
 
 @router.get("/choices", summary="Ask what somebody likes", dependencies=[UnlessKnown], responses=problems(503))

@@ -5,7 +5,7 @@ The facade answers in these terms, so there is one description of an answer and 
 
 from macrid.service.schemas.base import MAX_ITEM_ID_LENGTH, Answer, ForModel, ItemId, Part, Request
 from macrid.service.schemas.choices import Choice, Choices, ChoiceSide
-from macrid.service.schemas.concepts import ConceptDetail, ConceptDimension, Concepts, ConceptSummary
+from macrid.service.schemas.concepts import ConceptDetail, ConceptDimension, ConceptQuery, Concepts, ConceptSummary
 from macrid.service.schemas.controls import Control, Controls, ControlsRequest, TurnableComponent
 from macrid.service.schemas.explanations import AgreeingDimension, ConceptShare, SpeakingClick, Why
 from macrid.service.schemas.filters import And, Equals, Filter, In, Not, Or, Within
@@ -82,6 +82,7 @@ __all__ = [
     "ComponentWalk",
     "ConceptDetail",
     "ConceptDimension",
+    "ConceptQuery",
     "ConceptShare",
     "ConceptSummary",
     "ConceptWeight",

@@ -2,8 +2,10 @@
 
 from pydantic import Field
 
-from macrid.service.schemas.base import Answer, Part
+from macrid.service.schemas.base import Answer, Part, Request
 from macrid.service.schemas.items import ItemSummary
+
+END_EXEMPLARS = 3
 
 
 class ConceptSummary(Part):
@@ -28,6 +30,13 @@ class Concepts(Answer):
     """In the order of their numbers."""
 
 
+class ConceptQuery(Request):
+    """How much to return of a concept."""
+
+    exemplars: int = Field(default=END_EXEMPLARS, ge=0, le=END_EXEMPLARS)
+    """How many items to show at each end of each dimension, at most; they are most of the answer."""
+
+
 class ConceptDimension(Part):
     """A dimension as seen from one concept."""
 
@@ -44,9 +53,9 @@ class ConceptDimension(Part):
     high_label: str | None = Field(examples=["large"])
     """Name of the high end."""
     low_exemplars: list[ItemSummary]
-    """At most three items at the low end."""
+    """At most so many items at the low end as were asked for."""
     high_exemplars: list[ItemSummary]
-    """At most three items at the high end."""
+    """At most so many items at the high end as were asked for."""
 
 
 class ConceptDetail(ConceptSummary, Answer):

@@ -12,8 +12,6 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from macrid.artifacts.store import Store
-from macrid.model import export, pipeline, projection
-from macrid.model.datasets.dataset import Source
 from tests.browser.conftest import serve
 from tests.support.visits import fragment, history, items, model_version
 
@@ -21,31 +19,14 @@ pytestmark = pytest.mark.slow
 
 SCREENS = Path(__file__).parents[2] / "test-results" / "screens"
 FIRST_LOAD = 200_000  # bytes, compressed, without pictures
-FITTED = 500  # of the films on the map; the others go to their neighbours
-
-
-@pytest.fixture(scope="session")
-def films(ml_latest_small: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of MovieLens films, hardly trained."""
-    folder = tmp_path_factory.mktemp("films") / "bundle"
-    split = pipeline.split_source(ml_latest_small, None, seed=1)
-    config = pipeline.training_config(ml_latest_small, {"epochs": 2, "dimensions": 24, "seed": 1})
-    trained = pipeline.train(split, config)
-    provenance = export.Provenance("films", "training_users", {}, {}, {"test": {"measured": 0}})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(projection, "MOST_FITTED", FITTED)
-        described = ml_latest_small.items.aligned(split.item_ids)
-        export.export(trained.network, split.training, described, provenance, folder)
-    return folder
 
 
 @pytest.fixture(scope="module", params=["demo", pytest.param("films", marks=pytest.mark.real_data)])
 def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """What is sold, and the address of its page."""
-    is_demo = request.param == "demo"
-    bundle = request.getfixturevalue("small_run")[0].folder if is_demo else request.getfixturevalue("films")
+    outcome, _ = request.getfixturevalue("small_run" if request.param == "demo" else "film_run")
     store = tmp_path_factory.mktemp("store")
-    Store(store).publish(bundle)
+    Store(store).publish(outcome.folder)
     with serve(store) as address:
         yield request.param, address
 

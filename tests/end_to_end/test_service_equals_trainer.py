@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from macrid.artifacts.store import Store
-from macrid.model import pipeline, projection
 from macrid.model.evaluation import rank
 from macrid.service.app import create_app, lifespan
 from macrid.service.settings import Settings
@@ -65,8 +64,8 @@ def test_on_the_small_shop(small_run, tmp_path, ranker):
 @pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize("ranker", ["exact", "by_concept"])
-def test_on_ml_latest_small(trained_on_films, tmp_path, ranker):
-    outcome, split = trained_on_films
+def test_on_ml_latest_small(film_run, tmp_path, ranker):
+    outcome, split = film_run
     Store(tmp_path).publish(outcome.folder)
     answers = ask(tmp_path, histories_of(split), ranker=ranker)
     # So many items get an index, and it holds what the manifest says of it.
@@ -75,17 +74,7 @@ def test_on_ml_latest_small(trained_on_films, tmp_path, ranker):
 
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_a_few_epochs_on_ml_latest_small_already_beat_popularity_by_half(trained_on_films):
-    outcome, _ = trained_on_films
+def test_a_few_epochs_on_ml_latest_small_already_beat_popularity_by_half(film_run):
+    outcome, _ = film_run
     macrid, popularity = (outcome.table[method]["ndcg@100"]["mean"] for method in ("MacridVAE", "popularity"))
     assert macrid > 1.5 * popularity
-
-
-@pytest.fixture(scope="module")
-def trained_on_films(ml_latest_small, tmp_path_factory):
-    """Twelve epochs on the published split: enough to tell films apart."""
-    split = pipeline.split_source(ml_latest_small, None, 98765)
-    config = pipeline.training_config(ml_latest_small, {"epochs": 12, "averaging": 0.8})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(projection, "MOST_FITTED", 500)  # the map is not what is compared
-        return pipeline.run(ml_latest_small, split, config, tmp_path_factory.mktemp("films") / "bundle"), split

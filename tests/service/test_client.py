@@ -179,6 +179,7 @@ class TestOperations:
             ("place_on_map", (), {"history": ["item-9"]}, "POST", "/map", {"history": ["item-9"]}),
             ("concepts", (), {}, "GET", "/concepts", None),
             ("concept", (1,), {}, "GET", "/concepts/1", None),
+            ("concept", (1,), {"exemplars": 1}, "GET", "/concepts/1?exemplars=1", None),
             ("version", (), {}, "GET", "/version", None),
         ],
     )

@@ -256,6 +256,16 @@ class TestConcepts:
             )
             assert low < high
 
+    def test_fewer_items_at_the_ends_change_nothing_else(self, recommender):
+        whole, fewer, none = (recommender.concept(1, ends).model_dump() for ends in (3, 2, 0))
+        assert max(len(dimension["low_exemplars"]) for dimension in whole["dimensions"]) == 3
+        for ends, part in ((2, fewer), (0, none)):
+            for dimension, expected in zip(part["dimensions"], whole["dimensions"], strict=True):
+                for end in ("low_exemplars", "high_exemplars"):
+                    expected = {**expected, end: expected[end][:ends]}
+                assert dimension == expected
+            assert {**part, "dimensions": None} == {**whole, "dimensions": None}
+
     @pytest.mark.parametrize("concept", [3, -1])
     def test_one_that_is_not_there_is_refused_with_the_valid_ones(self, recommender, concept):
         with pytest.raises(UnknownConceptError, match="numbered 0 to 2"):

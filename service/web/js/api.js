@@ -19,7 +19,8 @@ export const getItem = (abort, itemId) => call(abort, "GET", itemPath(itemId));
 export const getSimilar = (abort, itemId, n) => call(abort, "GET", `${itemPath(itemId)}/similar?n=${n}`);
 export const getWalk = (abort, itemId, dim) => call(abort, "GET", `${itemPath(itemId)}/walk?dim=${dim}`);
 export const getConcepts = (abort) => call(abort, "GET", "concepts");
-export const getConcept = (abort, concept) => call(abort, "GET", `concepts/${concept}`);
+export const getConcept = (abort, concept, exemplars) =>
+  call(abort, "GET", `concepts/${concept}${exemplars === undefined ? "" : `?exemplars=${exemplars}`}`);
 export const getMap = (abort) => call(abort, "GET", "map");
 export const placeOnMap = (abort, fields) => call(abort, "POST", "map", fields);
 export const getChoices = (abort) => call(abort, "GET", "choices");

@@ -10,7 +10,7 @@ const DIMENSIONS = 3;
 /** @returns walks, the most telling first; none where no dimension has names for both its ends. */
 export async function findSpecimens(abort, concepts) {
   const largest = [...concepts].sort((a, b) => b.size - a.size).slice(0, CONCEPTS);
-  const described = await Promise.all(largest.map(({ concept }) => getConcept(abort, concept)));
+  const described = await Promise.all(largest.map(({ concept }) => getConcept(abort, concept, 0)));
   const walks = await Promise.all(described.flatMap((concept) => walksFrom(abort, concept)));
   const ordered = mostTellingFirst(walks.filter(({ steps }) => steps.length));
   return ordered.filter((walk, at) => ordered.findIndex(({ concept }) => concept === walk.concept) === at);

@@ -112,6 +112,16 @@ class TestConcepts:
         assert answer.status_code == 404
         assert "0 to 2" in answer.json()["detail"]
 
+    @pytest.mark.parametrize("query", ["exemplars=-1", "exemplars=4", "exemplars=x", "exemplar=1"])
+    def test_a_wrong_query_is_422_and_named(self, client, query):
+        answer = client.get(f"/concepts/1?{query}")
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == query.split("=")[0]
+
+    def test_exemplars_says_how_many_items_an_end_has_at_most(self, client):
+        dimensions = client.get("/concepts/1?exemplars=1").json()["dimensions"]
+        assert {len(dimension[end]) for dimension in dimensions for end in ("low_exemplars", "high_exemplars")} == {1}
+
     @pytest.mark.parametrize("concept", ["x", "1.5"])
     def test_one_that_is_no_number_is_422(self, client, concept):
         assert client.get(f"/concepts/{concept}").json()["errors"][0]["field"] == "concept"
