@@ -129,7 +129,8 @@ def refine_densely(refining, components, history):
 class TestRefinement:
     @pytest.mark.parametrize("history", [[3], [0, 1], list(range(0, 60, 7)), list(range(M))])
     @pytest.mark.parametrize("kind", ["refining", "refining_by_every_item"])
-    def test_it_equals_the_dense_reference_to_1e_5(self, request, encoder, kind, history):
+    def test_it_equals_the_dense_reference_to_1e_5(self, monkeypatch, request, encoder, kind, history):
+        monkeypatch.setattr("macrid.service.encoder.ITEMS_AT_ONCE", 25)
         refining = request.getfixturevalue(kind)
         assert refining.goes_by_every_item == (kind == "refining_by_every_item")
         components, confidences = encode_densely(encoder, history)

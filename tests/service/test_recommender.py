@@ -1,8 +1,12 @@
 """The facade: what each question answers, without HTTP."""
 
+import contextlib
+import dataclasses
+
 import numpy as np
 import pytest
 
+from macrid.artifacts.bundle import Bundle
 from macrid.service.errors import (
     InvalidError,
     NoPictureError,
@@ -12,7 +16,11 @@ from macrid.service.errors import (
     UnknownDimensionError,
     UnknownItemError,
 )
+from macrid.service.loaded_model import LoadedModel
+from macrid.service.ranking.items import Items
+from macrid.service.recommender import Limits, Recommender
 from macrid.service.schemas import ItemsQuery, RecommendRequest, WalkQuery
+from tests.support.bundles import make_bundle, random_arrays
 
 
 @pytest.fixture(scope="session")
@@ -270,6 +278,24 @@ class TestConcepts:
     def test_one_that_is_not_there_is_refused_with_the_valid_ones(self, recommender, concept):
         with pytest.raises(UnknownConceptError, match="numbered 0 to 2"):
             recommender.concept(concept)
+
+
+class TestWhereItIsAnswered:
+    """On the event loop only where nobody minds waiting."""
+
+    @pytest.mark.parametrize("by_every_item", [False, True])
+    def test_an_encoding_by_every_item_of_many_is_no_small_thing(self, monkeypatch, tmp_path, by_every_item):
+        arrays = random_arrays(np.random.default_rng(0), items=60, concepts=3, dimensions=8)
+        if by_every_item:
+            del arrays["landmarks"], arrays["landmark_masses"]
+        with contextlib.closing(Bundle.open(make_bundle(tmp_path / "bundle", arrays=arrays))) as bundle:
+            model = LoadedModel.prepare(bundle, "exact")
+            items = Items(model.scored_items.rows, model.scored_items.prototypes, 0.1, eight_bits=True)
+            asked = Recommender(dataclasses.replace(model, scored_items=items), Limits(1, 1, 1))
+            request = RecommendRequest(history=["item-9"])
+            assert asked.answers_at_once(request)
+            monkeypatch.setattr("macrid.service.recommender.SCORED_AT_ONCE", 60 * 3 * 8 - 1)
+            assert asked.answers_at_once(request) is not by_every_item
 
 
 class TestRecommendEach:
