@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from macrid.model import training
+from macrid.model import objective, training
 from macrid.model.baselines.ease import Ease
 from macrid.model.baselines.popularity import Popularity
 from macrid.model.errors import DataError
@@ -114,6 +114,20 @@ def test_refined_throughout_the_network_learns_another_thing_is_chosen_by_what_i
         np.testing.assert_allclose(values, best.values[measure])
     for name, weights in trained.network.state_dict().items():
         assert torch.equal(refitted.state_dict()[name], weights)
+
+
+@pytest.mark.parametrize("kept", [1e-6, 1.0])
+def test_refined_throughout_the_step_goes_by_what_is_seen_alone(monkeypatch, kept):
+    split = groups_split()
+    config = training.resolved(dataclasses.replace(CONFIG, teacher=0.5), *split.training.shape)
+    config = dataclasses.replace(config, network=dataclasses.replace(config.network, keep_probability=kept))
+    state, _ = training._begin(split.training, config, None, "", None)
+    batch, rows = Histories.from_matrix(split.training[:9]), torch.arange(9)
+    seen, refined = [], objective.refined_in_training
+    monkeypatch.setattr(objective, "refined_in_training", lambda *args: seen.append(args[2]) or refined(*args))
+    question = training._question(split.training, config).of_users(rows)
+    training_loss(state.network, batch, 0.2, torch.Generator().manual_seed(1), question=question, refinement=1.0)
+    assert [len(each.items) for each in seen] == [len(batch.items) if kept == 1 else 0]
 
 
 @pytest.mark.parametrize("changes", [{"teacher": 0.5}, {"refinement": 1.0}])
