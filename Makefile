@@ -8,7 +8,7 @@ TRAIN  := $(VENV)/.installed-train
 # What is imported is compiled when it is: to compile everything takes a third of the time that installing takes.
 PIP    := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test format clean
+.PHONY: demo test types tests format clean
 
 demo: $(TRAIN)
 	$(BIN)/macrid demo
@@ -16,8 +16,13 @@ demo: $(TRAIN)
 test: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory --jobs=2 types tests  # types take a minute of one core
+
+types: $(DEV)
+	$(BIN)/mypy
+
+tests: $(DEV)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder  # tests/conftest.py says how many; a thread to each process
 
 format: $(DEV)
