@@ -9,7 +9,6 @@ from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Ar
 from macrid.service.ranking.items import Items
 from macrid.service.ranking.many import rank_many
 from macrid.service.ranking.protocol import Ranking
-from macrid.service.ranking.scores import within_reach_of_the_best
 
 # Of a filter that allows at most this share of the catalogue only the items allowed are scored.
 GATHERED = 0.5
@@ -39,11 +38,7 @@ class ExactRanker:
             approximate = items.approximate(question, rows)  # (r,)
             approximate[np.isin(rows, excluded, assume_unique=True)] = -np.inf
             return items.rank_best(rows, approximate, question, n, certified=True)
-        scores, errors = items.estimate(question.queries[None], question.audible_weights)  # (1, M), (1, 1)
-        scores[0, excluded] = -np.inf
-        if allowed is not None:
-            scores[0, ~allowed] = -np.inf
-        near = np.flatnonzero(within_reach_of_the_best(scores, n, errors))
+        _, near = items.near(question.queries[None], n, [excluded], question.audible_weights, allowed)
         return items.rank_among(near, question, n, certified=True)
 
     def rank_each(self, components: Float32Array, n: int, excluded: Sequence[Int64Array]) -> list[Ranking]:

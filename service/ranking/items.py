@@ -1,5 +1,6 @@
 """The items of one bundle as rankers see them, and a user's question to them; both end in `scores.py`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Ar
 from macrid.service.ranking import rounded
 from macrid.service.ranking.protocol import Ranking
 from macrid.service.ranking.scores import (
+    LARGEST_EXPONENT,
     approximation_error,
     best,
     log_concept_weights,
@@ -101,38 +103,50 @@ class Items:
         scores -= self.log_partition if chosen is None else self.log_partition[chosen]
         return scores
 
-    def estimate(
-        self, queries: Float32Array, log_weights: Float64Array | None = None, *, roughly: bool = True
-    ) -> tuple[Float32Array, Float64Array]:
-        """Score all items for some users at once.
+    def near(
+        self,
+        queries: Float32Array,
+        n: int,
+        excluded: Sequence[Int64Array],
+        log_weights: Float64Array | None = None,
+        allowed: BoolArray | None = None,
+        *,
+        roughly: bool = True,
+    ) -> tuple[Int64Array, Int64Array]:
+        """Score all items for some users at once, and find those that may be among each user's n best.
 
         Args:
             queries: (U, K', d) z_k + m_k, of the concepts that take part.
+            n: how many are wanted, ≥ 1.
+            excluded: of each user the items that are not, sorted and without repeats.
             log_weights: (K',) log ω_k, all finite; None for weights of 1.
+            allowed: (M,) which items are; None for all.
             roughly: whether to go by the items in eight bits, where they are kept so.
 
         Returns:
-            (U, M) scores in float32, and (U, 1) how far those of each user may be from the true ones.
+            (U,) how many items may be among each user's best, and all of them, user by user and ascending.
         """
-        users, concepts, dimensions = queries.shape
-        errors = np.full((users, 1), self.error if log_weights is None else self._error_with(log_weights))
-        if self.in_eight_bits is None or not roughly:
+        error: float | Float64Array = self.error if log_weights is None else self._error_with(log_weights)
+        eight_bits = self.in_eight_bits if roughly and self._exponentials_fit(log_weights) else None
+        if eight_bits is not None:
+            scores, errors = eight_bits.exponentials(queries, log_weights)
+            error += errors[:, None]
+        else:
             scores = log_sums_over_concepts(self.rows, queries, self.temperature, log_weights)
             scores -= self.log_partition.astype(np.float32)
-        else:
-            asked = self.in_eight_bits.queries(queries.swapaxes(0, 1).reshape(-1, dimensions))  # (K'·U, d)
-            factors = (asked.scales / self.temperature).astype(np.float32)[:, None]
-            offsets = None if log_weights is None else log_weights.astype(np.float32)[:, None, None]
-            scores = np.empty((users, len(self)), dtype=np.float32)
-            for block, products in self.in_eight_bits.products(asked):
-                products *= factors
-                logits = products.reshape(concepts, users, -1)
-                if offsets is not None:
-                    logits += offsets
-                scores[:, block] = log_sum_exp_of_rows(logits, self.temperature if offsets is None else None)
-            errors += asked.errors.reshape(concepts, users).max(axis=0)[:, None] / self.temperature
-            scores -= self._log_partition32
-        return scores, errors
+        out = -np.inf if eight_bits is None else 0.0
+        for line, left_out in zip(scores, excluded, strict=True):
+            line[left_out] = out
+        if allowed is not None:
+            scores[:, ~allowed] = out
+        near = within_reach_of_the_best(scores, n, error, exponentials=eight_bits is not None)
+        users, items = np.divmod(np.flatnonzero(near), len(self))  # in a tenth of the time of np.nonzero
+        return np.bincount(users, minlength=len(queries)), items
+
+    def _exponentials_fit(self, log_weights: Float64Array | None) -> bool:
+        """Say whether exponentials of logits with these weights can be held, and summed, in float32."""
+        largest = 0.0 if log_weights is None else float(np.abs(log_weights).max())
+        return 2.1 / self.temperature + largest < LARGEST_EXPONENT  # see `log_sum_exp_of_rows`
 
     @cached_property
     def in_eight_bits(self) -> rounded.RoundedItems | None:
@@ -141,12 +155,7 @@ class Items:
         kept = self._eight_bits
         if kept is None:
             kept = count <= ROUNDED_UP_TO and dimensions <= rounded.MOST_DIMENSIONS and rounded.are_quick()
-        return rounded.RoundedItems(self.rows) if kept else None
-
-    @cached_property
-    def _log_partition32(self) -> Float32Array:
-        """(M,) A_i, rounded once and not for every request; of a small catalogue, for each worker has its own."""
-        return self.log_partition.astype(np.float32)
+        return rounded.RoundedItems(self.rows, self.log_partition, self.temperature) if kept else None
 
     def approximate_lines(self, components: Float32Array, rows: Int64Array) -> Float32Array:
         """Return scores in float32, off by at most `error`, of some items for each of some users: (U, K, d), (U, L) → (U, L)."""

@@ -45,18 +45,15 @@ def rank_many(items: Items, components: Float32Array, n: int, excluded: Sequence
 def _rank_block(
     items: Items, components: Float32Array, n: int, excluded: Sequence[Int64Array], *, roughly: bool
 ) -> list[Ranking]:
-    estimates, errors = items.estimate(components + items.prototypes, roughly=roughly)  # (U, M), (U, 1)
-    for scores, left_out in zip(estimates, excluded, strict=True):
-        scores[left_out] = -np.inf
-    near = within_reach_of_the_best(estimates, n, errors)  # (U, M)
-    users, candidates = np.nonzero(near)  # user by user, items ascending
-    counts = np.bincount(users, minlength=len(components))
+    counts, candidates = items.near(components + items.prototypes, n, excluded, roughly=roughly)
+    ends = np.cumsum(counts)
     rankings: list[Ranking] = []
     at_once = max(1, RESCORED_AT_ONCE // max(1, int(counts.max())))
     for start in range(0, len(components), at_once):
         part = slice(start, start + at_once)
-        mine = candidates[slice(*np.searchsorted(users, [part.start, part.stop]))]
-        rankings.extend(rescored(items, components[part], counts[part], mine, n, certified=True))
+        of_each = counts[part]
+        mine = candidates[ends[start] - of_each[0] : ends[start + len(of_each) - 1]]
+        rankings.extend(rescored(items, components[part], of_each, mine, n, certified=True))
     return rankings
 
 

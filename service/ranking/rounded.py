@@ -1,4 +1,4 @@
-"""Products of every item with some queries, from numbers of eight bits, and a bound on what the rounding costs.
+"""Every item's score, roughly, from numbers of eight bits; and a bound on how roughly.
 
 Items are turned by one rotation drawn at random, which changes no product and leaves no coordinate much larger than the
 others, and rounded to whole numbers from −127 to 127; queries likewise. Products of whole numbers are exact and quick:
@@ -7,11 +7,17 @@ where a and b are whole and e and f what rounding took away,
 
     |⟨h, q⟩ − s·t·⟨a, b⟩| = |⟨h, f⟩ + ⟨e, t·b⟩| ≤ ‖h‖·‖f‖ + ‖e‖·‖t·b‖,
 
-and everything on the right is known. So whatever is ranked by such products can be proved, once the few that come near the
-best are scored exactly (`items.py`).
+and everything on the right is known.
+
+Exponentials come from the same whole numbers. A float32 is kept as its exponent and then its digits, so the whole number
+2²³·(127 + l), read as one, is 2^⌊l⌋·(1 + l − ⌊l⌋): about 2^l (Schraudolph, Neural Computation 11, 1999). For exp(⟨h, q⟩/τ) l is
+s·t·⟨a, b⟩ / (τ·log 2). With t such that 2²³·s·t / (τ·log 2) is whole, that takes one multiplication and one addition of each
+product.
+
+Whatever is ranked by such scores can be proved, once the few that come near the best are scored exactly (`items.py`).
 """
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -22,14 +28,24 @@ import numpy.typing as npt
 from macrid.service.arrays import Float32Array, Float64Array
 
 # Items multiplied at a time: products of the few requests that are answered together stay in the processor's cache.
-BLOCK = 4096
+BLOCK = 3072
+# Bytes that processors read at a time, to which rows are filled up; and queries that AMX takes at a time, to which they are.
+WIDTH, TILE = 64, 16
 # The largest whole number; the same on both sides of zero.
 LARGEST = 127
 ROTATION_SEED = 0
 # What NumKong calls the families of processors that have them: AVX-512 VNNI, AVX-VNNI, AMX; the dot products of Arm.
-QUICK = {"icelake", "alder", "sierra", "sapphireamx", "graniteamx", "diamond", "neonsdot", "svesdot", "sme"}
-# Products that are exact in float32: up to 2²⁴.
-MOST_DIMENSIONS = 2**24 // LARGEST**2
+WITH_TILES = {"sapphireamx", "graniteamx", "diamond"}
+QUICK = {"icelake", "alder", "sierra", *WITH_TILES, "neonsdot", "svesdot", "sme"}
+# A rotation of so many takes 8 MB. Products of 130,000 would be held by 32 bits.
+MOST_DIMENSIONS = 1024
+# The numbers of a float32 from 1 to below 2, and the exponent that is kept for them.
+DIGITS, EXPONENT_OF_ONE = 2**23, 127
+# (1 + f) / 2^f lies between 1, for f = 0 and 1, and this, where its slope is 0. An l that is less by half of its logarithm makes
+# an exponential too large by as much as too small.
+LARGEST_RATIO = 2 ** (1 - 1 / math.log(2)) / math.log(2)
+EXPONENTIAL_ERROR = 1.001 * math.log(LARGEST_RATIO) / 2  # of its logarithm
+ONE = round(DIGITS * (EXPONENT_OF_ONE - math.log2(LARGEST_RATIO) / 2))
 
 
 @dataclass(frozen=True)
@@ -37,50 +53,76 @@ class RoundedQueries:
     """Queries as items are multiplied with them.
 
     Attributes:
-        whole: (Q, d) int8, turned and rounded.
-        scales: (Q,) s·t, by which a product of whole numbers is to be multiplied.
-        errors: (Q,) how far that may be from the true product, beside roundings of float64.
+        whole: (Q⁺, d⁺) int8, turned and rounded; filled up with zeros.
+        factor: 2²³·s·t / (τ·log 2), by which a product of whole numbers is to be multiplied.
+        errors: (Q,) how far the product may then be from ⟨h, q⟩, beside roundings of float64.
     """
 
     whole: npt.NDArray[np.int8]
-    scales: Float64Array
+    factor: int
     errors: Float64Array
 
 
 class RoundedItems:
     """Item embeddings in eight bits; a fourth of their memory, which no other process shares."""
 
-    def __init__(self, item_embeddings: Float32Array) -> None:
-        """Turn and round (M, d) embeddings, d ≤ `MOST_DIMENSIONS`."""
+    def __init__(self, item_embeddings: Float32Array, log_partition: Float64Array, temperature: float) -> None:
+        """Turn and round (M, d) embeddings, d ≤ `MOST_DIMENSIONS`, whose log partition is A, (M,)."""
         self._rotation = rotation(item_embeddings.shape[1])
-        blocks = [slice(start, start + BLOCK) for start in range(0, len(item_embeddings), BLOCK)]
-        largest = max(float(np.abs(self._turned(item_embeddings[block])).max()) for block in blocks)
-        self._step = float(step_for(np.array(largest)))  # s
+        self._slices = [slice(start, start + BLOCK) for start in range(0, len(item_embeddings), BLOCK)]
+        largest = max(float(np.abs(self._turned(item_embeddings[block])).max()) for block in self._slices)
+        self._step = step_for(largest)  # s
+        self._temperature = temperature
+        self._shares = np.exp(-log_partition).astype(np.float32)  # exp(−A)
         self._longest = self._error = 0.0  # ‖h‖ and ‖e‖
-        self._blocks: list[numkong.PackedMatrix] = []
-        for block in blocks:
+        self._packed: list[numkong.PackedMatrix] = []
+        for block in self._slices:
             turned = self._turned(item_embeddings[block])
             whole = np.rint(turned / self._step)  # a
             self._longest = max(self._longest, float(lengths(turned).max()))
             self._error = max(self._error, float(lengths(turned - self._step * whole).max()))
-            self._blocks.append(numkong.dots_pack(whole.astype(np.int8)))
+            self._packed.append(numkong.dots_pack(filled_up(whole, len(whole))))
 
     def queries(self, queries: Float32Array) -> RoundedQueries:
-        """Turn and round queries, (Q, d)."""
+        """Turn and round queries, (Q, d), all in the same steps: how far a score may be off is said by its worst query anyway."""
         turned = self._turned(queries)
-        steps = step_for(np.abs(turned).max(axis=1))  # t
-        whole = np.rint(turned / steps[:, None])  # b
-        taken_away = lengths(turned - steps[:, None] * whole)  # ‖f‖
-        errors = self._longest * taken_away + self._error * steps * lengths(whole)
-        return RoundedQueries(whole.astype(np.int8), self._step * steps, errors)
+        factor_of_one = DIGITS * self._step / (self._temperature * math.log(2))
+        factor = max(1, math.ceil(step_for(float(np.abs(turned).max())) * factor_of_one))
+        step = factor / factor_of_one  # t
+        whole = np.rint(turned / step)  # b
+        taken_away = lengths(turned - step * whole)  # ‖f‖
+        errors = self._longest * taken_away + self._error * step * lengths(whole)
+        rows = -(-len(whole) // TILE) * TILE if len(whole) > TILE and has_tiles() else len(whole)
+        return RoundedQueries(filled_up(whole, rows), factor, errors)
 
-    def products(self, queries: RoundedQueries) -> Iterator[tuple[slice, Float32Array]]:
-        """Yield products of whole numbers, block of items by block: which items, and (Q, b) float32, free to be changed."""
-        start = 0
-        for block in self._blocks:
-            whole = np.asarray(numkong.dots_packed(queries.whole, block))  # (Q, b) int32
-            yield slice(start, start + whole.shape[1]), whole.astype(np.float32)
-            start += whole.shape[1]
+    def exponentials(
+        self, queries: Float32Array, log_weights: Float64Array | None = None
+    ) -> tuple[Float32Array, Float64Array]:
+        """Return the exponentials of all items' scores for some users at once.
+
+        Args:
+            queries: (U, K', d) z_k + m_k, of the concepts that take part.
+            log_weights: (K',) log ω_k; None for weights of 1. All ⟨h, q⟩/τ + log ω are within ±`scores.LARGEST_EXPONENT`.
+
+        Returns:
+            (U, M) float32, and (U,) how far their logarithms may be from the true scores, beside roundings of float32.
+        """
+        users, concepts, dimensions = queries.shape
+        asked = self.queries(queries.swapaxes(0, 1).reshape(-1, dimensions))  # (K'·U, d)
+        bits_of_one: int | npt.NDArray[np.int32] = ONE
+        if log_weights is not None:
+            bits = ONE + np.rint(log_weights * (DIGITS / math.log(2)))
+            bits_of_one = np.repeat(bits.astype(np.int32), users)[:, None]
+        exponentials = np.empty((users, len(self._shares)), dtype=np.float32)
+        for block, packed in zip(self._slices, self._packed, strict=True):
+            products = np.asarray(numkong.dots_packed(asked.whole, packed))[: len(asked.errors)]  # (K'·U, b) int32
+            products *= asked.factor
+            products += bits_of_one
+            terms = products.view(np.float32).reshape(concepts, users, -1)
+            terms.sum(axis=0, out=exponentials[:, block])
+        exponentials *= self._shares
+        errors = asked.errors.reshape(concepts, users).max(axis=0) / self._temperature + EXPONENTIAL_ERROR
+        return exponentials, errors
 
     def _turned(self, rows: Float32Array) -> Float64Array:
         turned: Float64Array = rows.astype(np.float64) @ self._rotation
@@ -90,7 +132,25 @@ class RoundedItems:
 @cache
 def are_quick() -> bool:
     """Say whether this processor has instructions for products of eight-bit numbers; without, float32 is no slower."""
-    return any(there and name in QUICK for name, there in numkong.get_capabilities().items())
+    return bool(QUICK & families())
+
+
+@cache
+def has_tiles() -> bool:
+    """Say whether this processor multiplies whole tiles of numbers, and a part of one no quicker."""
+    return bool(WITH_TILES & families())
+
+
+def families() -> set[str]:
+    """Return what NumKong finds in this processor."""
+    return {name for name, there in numkong.get_capabilities().items() if there}
+
+
+def filled_up(whole: Float64Array, rows: int) -> npt.NDArray[np.int8]:
+    """Return whole numbers, (n, d), as int8 in so many rows, each of full width."""
+    filled = np.zeros((rows, -(-whole.shape[1] // WIDTH) * WIDTH), dtype=np.int8)
+    filled[: len(whole), : whole.shape[1]] = whole
+    return filled
 
 
 def rotation(dimensions: int) -> Float64Array:
@@ -100,9 +160,9 @@ def rotation(dimensions: int) -> Float64Array:
     return turn
 
 
-def step_for(largest: Float64Array) -> Float64Array:
+def step_for(largest: float) -> float:
     """Return the size of one step, of which the largest value is `LARGEST`; any where that is zero."""
-    return np.where(largest > 0, largest, 1.0) / LARGEST
+    return (largest or 1.0) / LARGEST
 
 
 def lengths(rows: Float64Array) -> Float64Array:

@@ -25,6 +25,8 @@ BLOCK_OF_MANY = 4096  # for many users
 # OpenBLAS multiplies matrices of at most so many products without copying them first, which for few columns takes as
 # long as multiplying them.
 SMALL_PRODUCT = 1_000_000
+# How many values make a group, of which the largest is looked at, and how many groups there must be for each value wanted.
+GROUPED, GROUPS_FOR_EACH = 32, 4
 # The exponentials of numbers up to here, and of their negatives, can be summed in float32.
 LARGEST_EXPONENT = 80.0
 
@@ -169,22 +171,43 @@ def approximation_error(dimensions: int, temperature: float, log_weights: Float6
     return 1.02 * UNIT_ROUNDOFF * roundings
 
 
-def within_reach_of_the_best(approximate: Float32Array, n: int, error: float | Float64Array) -> BoolArray:
-    """Say which values may belong to the n largest once their error is removed.
+def within_reach_of_the_best(
+    approximate: Float32Array, n: int, error: float | Float64Array, *, exponentials: bool = False
+) -> BoolArray:
+    """Say which values may belong to the n largest once their error is removed; and of some more, which may not.
 
     Args:
         approximate: (…, M) float32 values, each off by at most `error`; −inf never belongs to them.
         n: 1 ≤ n.
         error: the bound, or (…, 1) one for each line. Two values within twice of it may stand in either order.
+        exponentials: whether these are the exponentials of such values, and 0 stands for −inf.
 
     Returns:
         (…, M), of the n largest along the last axis.
     """
-    is_there: BoolArray = approximate > -np.inf
-    if n < approximate.shape[-1]:
-        nth = np.partition(approximate, -n, axis=-1)[..., -n, None].astype(np.float64)
-        is_there &= approximate >= nth - 2 * error
-    return is_there
+    nothing = np.float32(0 if exponentials else -np.inf)
+    if n >= approximate.shape[-1]:
+        there: BoolArray = approximate > nothing
+        return there
+    nth = below_the_best(approximate, n).astype(np.float64)
+    lowest = nth * np.exp(-2 * error) if exponentials else nth - 2 * error
+    lowest32 = np.nextafter(lowest.astype(np.float32), -np.float32(np.inf))  # float32, or all values are made float64
+    near: BoolArray = approximate >= lowest32
+    if (lowest32 <= nothing).any():
+        near &= approximate > nothing
+    return near
+
+
+def below_the_best(values: Float32Array, n: int) -> Float32Array:
+    """Return for each line a number that its n largest reach, n ≤ M, and few others: (…, M) → (…, 1).
+
+    Of many, the largest in each of many groups are looked at alone: the n-th of those is reached by n of all.
+    """
+    groups = values.shape[-1] // GROUPED
+    if groups >= GROUPS_FOR_EACH * n:
+        grouped = values[..., : groups * GROUPED].reshape(*values.shape[:-1], GROUPED, groups)
+        values = grouped.max(axis=-2)  # of items that are far from each other, for neighbours may be alike
+    return np.partition(values, -n, axis=-1)[..., -n, None]
 
 
 def best(indices: Int64Array, scores: Float64Array, concepts: Int64Array, n: int, *, certified: bool) -> Ranking:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from macrid.artifacts.derived import log_partition
 from macrid.service.encoder import unit_rows
 from macrid.service.ranking import items as items_module
 from macrid.service.ranking import rounded
@@ -25,53 +26,90 @@ def drawn(rng, count, dimensions, kind):
     return unit_rows(rows.astype(np.float32))
 
 
-def estimated(eight_bits, queries):
-    """Products as they are to be read: (Q, M), and how far each line may be off."""
-    asked = eight_bits.queries(queries)
-    products = np.empty((len(queries), sum(block.width for block in eight_bits._blocks)))
-    for block, whole in eight_bits.products(asked):
-        products[:, block] = whole * asked.scales[:, None]
-    return products, asked.errors
+def rounded_items(rows, prototypes=None, temperature=0.1):
+    """Items in eight bits, and A of each, which is 0 where no prototypes are given."""
+    partition = np.zeros(len(rows)) if prototypes is None else log_partition(rows, prototypes, temperature)
+    return RoundedItems(rows, partition, temperature), partition
 
 
-class TestProducts:
+def estimated(rows, queries, temperature=0.1):
+    """⟨h, q⟩ as they follow from exponentials for queries (Q, d), one at a time: (Q, M), and how far each line may be off."""
+    eight_bits, _ = rounded_items(rows, temperature=temperature)
+    exponentials, errors = eight_bits.exponentials(queries[:, None])
+    return np.log(exponentials.astype(np.float64)) * temperature, errors * temperature
+
+
+class TestExponentials:
     @settings(deadline=None, max_examples=60)
-    @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 50, 300]), st.sampled_from(["even", "wild", "one"]))
-    def test_they_are_off_by_no_more_than_they_say(self, seed, dimensions, kind):
+    @given(
+        st.integers(0, 2**32 - 1),
+        st.sampled_from([1, 2, 50, 300]),
+        st.sampled_from(["even", "wild", "one"]),
+        st.sampled_from([0.0265, 0.1, 5.0]),
+        st.booleans(),
+    )
+    def test_their_logarithms_are_off_by_no_more_than_they_say(self, seed, dimensions, kind, temperature, weighed):
         rng = np.random.default_rng(seed)
-        rows, queries = drawn(rng, 150, dimensions, kind), drawn(rng, 5, dimensions, kind)
-        queries += drawn(rng, 5, dimensions, "even")
-        products, errors = estimated(RoundedItems(rows), queries)
-        true = queries.astype(np.float64) @ rows.astype(np.float64).T
-        assert (np.abs(products - true).max(axis=1) <= errors + 1e-14).all()  # these sums are rounded too
+        rows, prototypes = drawn(rng, 150, dimensions, kind), drawn(rng, 3, dimensions, "even")
+        queries = np.stack([drawn(rng, 3, dimensions, kind) for _ in range(4)]) + prototypes  # (4, 3, d)
+        log_weights = rng.uniform(-8, 8, 3) if weighed and temperature > 0.05 else None  # or they could not be held
+        eight_bits, partition = rounded_items(rows, prototypes, temperature)
+        exponentials, errors = eight_bits.exponentials(queries, log_weights)
+        logits = queries.astype(np.float64) @ rows.astype(np.float64).T / temperature  # (4, 3, 150)
+        true = np.logaddexp.reduce(logits + (0 if log_weights is None else log_weights[:, None]), axis=1) - partition
+        rounding = 1e-5  # of float32, which `Items.error` counts
+        assert (np.abs(np.log(exponentials) - true).max(axis=1) <= errors + rounding).all()
 
     @pytest.mark.parametrize("kind", ["even", "wild", "one"])
     def test_and_that_is_little_whatever_the_axes(self, kind):
         rng = np.random.default_rng(1)
         rows, queries = drawn(rng, 2000, 100, kind), drawn(rng, 20, 100, kind)
-        products, errors = estimated(RoundedItems(rows), queries)
+        products, errors = estimated(rows, queries)
         assert errors.max() < 0.04
         off = np.abs(products - queries @ rows.T).max()
         assert off < errors.max() / 2  # a bound that is nearly reached would be luck
+
+    def test_an_exponential_alone_is_off_by_as_much_as_is_said_and_no_more(self):
+        rows = np.ones((1, 1), dtype=np.float32)
+        queries = np.linspace(-2, 2, 5001, dtype=np.float32)[:, None]
+        products, errors = estimated(rows, queries)
+        off = np.abs(products[:, 0] - queries[:, 0]) / 0.1
+        rounding = errors / 0.1 - rounded.EXPONENTIAL_ERROR
+        assert (off <= errors / 0.1).all()
+        assert (off + rounding).max() > rounded.EXPONENTIAL_ERROR * 0.99
+        assert off.min() < 0.001
 
     def test_items_in_many_blocks_keep_their_places(self, monkeypatch):
         rng = np.random.default_rng(2)
         rows, queries = drawn(rng, 50, 20, "even"), drawn(rng, 3, 20, "even")
         rows[-1] = 0  # the last block of 49 + 1 is rounded without any error, and has no length
-        whole, errors = estimated(RoundedItems(rows), queries)
+        whole, errors = estimated(rows, queries)
         monkeypatch.setattr(rounded, "BLOCK", 7)
-        in_blocks, errors_in_blocks = estimated(RoundedItems(rows), queries)
+        in_blocks, errors_in_blocks = estimated(rows, queries)
         np.testing.assert_allclose(in_blocks, whole, atol=1e-12)
         np.testing.assert_allclose(errors_in_blocks, errors, rtol=1e-12)
 
+    @pytest.mark.parametrize("users", [3, 8])  # 15 queries of five concepts, and 40
+    def test_whole_tiles_change_nothing(self, monkeypatch, users):
+        rng = np.random.default_rng(5)
+        rows, queries = drawn(rng, 70, 20, "even"), np.stack([drawn(rng, 5, 20, "even") for _ in range(users)])
+        eight_bits, _ = rounded_items(rows)
+        found = []
+        for tiles, filled in ((False, 5 * users), (True, {3: 15, 8: 48}[users])):
+            monkeypatch.setattr(rounded, "has_tiles", lambda tiles=tiles: tiles)
+            assert len(eight_bits.queries(queries.reshape(-1, 20)).whole) == filled
+            found.append(eight_bits.exponentials(queries))
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
     def test_nothing_but_zeros(self):
-        products, errors = estimated(RoundedItems(np.zeros((3, 4), dtype=np.float32)), np.zeros((2, 4), np.float32))
-        assert not products.any()
-        assert not errors.any()
+        products, errors = estimated(np.zeros((3, 4), dtype=np.float32), np.zeros((2, 4), np.float32))
+        assert (np.abs(products) <= errors[:, None]).all()
+        np.testing.assert_allclose(errors, 0.1 * rounded.EXPONENTIAL_ERROR)
 
     def test_as_many_dimensions_as_are_exact(self):
         rows = np.full((2, rounded.MOST_DIMENSIONS), rounded.MOST_DIMENSIONS**-0.5, dtype=np.float32)
-        products, errors = estimated(RoundedItems(rows), rows)
+        products, errors = estimated(rows, rows)
         assert np.abs(products - 1).max() <= errors.max() < 0.1
 
 
@@ -103,9 +141,9 @@ class TestRankings:
         rows, prototypes = drawn(rng, 40, 16, "even"), drawn(rng, 3, 16, "even")
         items = Items(rows, prototypes, 0.1, eight_bits=True)
         queries = np.stack([prototypes * np.float32([[0], [1], [2]]), prototypes[::-1]])  # (2, 3, 16)
-        of_each = [items.in_eight_bits.queries(user).errors.max() for user in queries]
-        _, errors = items.estimate(queries)
-        np.testing.assert_allclose(errors[:, 0], np.array(of_each) / 0.1 + items.error)
+        of_each = items.in_eight_bits.queries(queries.swapaxes(0, 1).reshape(-1, 16)).errors.reshape(3, 2).max(axis=0)
+        _, errors = items.in_eight_bits.exponentials(queries)
+        np.testing.assert_allclose(errors, of_each / 0.1 + rounded.EXPONENTIAL_ERROR)
 
     def test_many_users_many_candidates(self):
         rng = np.random.default_rng(3)
@@ -159,5 +197,8 @@ class TestWhen:
         for there, quick in (({"haswell": True, "icelake": False}, False), ({"haswell": True, "icelake": True}, True)):
             monkeypatch.setattr(rounded.numkong, "get_capabilities", lambda there=there: there)
             rounded.are_quick.cache_clear()
+            rounded.has_tiles.cache_clear()
             assert rounded.are_quick() is quick
+            assert not rounded.has_tiles()
         rounded.are_quick.cache_clear()
+        rounded.has_tiles.cache_clear()
