@@ -20,9 +20,10 @@ import numpy as np
 from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.index import NO_ITEM, eligible, questions_of
-from macrid.service.ranking.items import Items, Question
+from macrid.service.ranking.items import Items, Question, are_among
 from macrid.service.ranking.many import rescored
 from macrid.service.ranking.protocol import Ranking
+from macrid.service.ranking.selection import taken
 
 # Items that each stage returns. After the last one every item is scored.
 STAGES = (32, 128, 1024, 8192)
@@ -30,6 +31,8 @@ STAGES = (32, 128, 1024, 8192)
 MEASURED_DEPTH = 128
 # A list holds LIST_LENGTH·depth items of its concept, and CANDIDATES·depth items are rescored.
 LIST_LENGTH, CANDIDATES = 1.5, 2
+# What two stages look at is scored in float64 at once, up to so many items. Of more, float32 finds the best first.
+SCORED_TOGETHER = 1000
 # Where a filter allows at most this many items they are all scored: 10 ms at d = 100.
 FEW = 50_000
 # Behind excluded items values lie closer together, so lists are longer by half as many, up to here.
@@ -47,12 +50,10 @@ class Lists:
     """What a search found for the concepts that look into any cell.
 
     Attributes:
-        depth: of the deepest stage that it serves.
         values: (Q, length), falling along each row.
         items: (Q, length); `NO_ITEM` where a list has places left.
     """
 
-    depth: int
     values: Float32Array
     items: Int64Array
 
@@ -143,13 +144,15 @@ class InvertedListsRanker:
         share = allowed_count / len(self._items)
         parts: list[Ranking] = []
         known: Int64Array = np.empty(0, dtype=np.int64)
-        lists: Lists | None = None
+        served: dict[int, Ranking] = {}  # by depth
         for depth in STAGES:
-            if lists is None or depth > lists.depth:
+            if depth not in served:
                 # One search serves both stages up to `MEASURED_DEPTH`.
                 reach = MEASURED_DEPTH if depth < n <= MEASURED_DEPTH else depth
                 lists = self._lists(question, reach, excluded, allowed, share)
-            found = self._best_of(lists, question, depth, len(excluded))
+                depths = [stage for stage in STAGES if depth <= stage <= reach]
+                served.update(zip(depths, self._best_of(lists, question, depths, len(excluded)), strict=True))
+            found = served[depth]
             parts.append(leave_out(found, known) if parts else found)
             known = np.concatenate([part.indices for part in parts])
             if len(known) >= n:
@@ -160,20 +163,20 @@ class InvertedListsRanker:
         rest = self._every_item.rank(components, n + len(known), excluded, weights, allowed)
         return cut(joined([*parts, leave_out(rest, known)]), n)
 
-    def _best_of(self, lists: Lists, question: Question, depth: int, excluded: int) -> Ranking:
-        """Rank what lists hold, as deep as a stage is.
-
-        What it takes of lists that are longer than the stage needs is what lists of its own would hold: whatever has the
-        same value as an item at the end is not in, as nothing else says which of the equal ones a shorter list would end with.
-        """
-        length = list_length(depth, excluded)
-        values, items = lists.values[:, :length], lists.items[:, :length]
-        kept = np.flatnonzero(is_sure(values, items))
-        values, items = values.ravel()[kept], items.ravel()[kept]
-        most = CANDIDATES * depth + excluded
-        if len(kept) > most:
-            items = items[values >= np.partition(values, -most)[-most]]
-        return self._items.rank_among(np.unique(items), question, depth, certified=False)
+    def _best_of(self, lists: Lists, question: Question, depths: Sequence[int], excluded: int) -> list[Ranking]:
+        """Rank what lists hold, for each stage as deep as it is; what several stages look at is scored once."""
+        of_each = [candidates_in(lists, depth, excluded) for depth in depths]
+        everyone = np.unique(np.concatenate(of_each))
+        if len(depths) == 1 or len(everyone) > SCORED_TOGETHER:
+            return [
+                self._items.rank_among(candidates, question, depth, certified=False)
+                for depth, candidates in zip(depths, of_each, strict=True)
+            ]
+        ranked = self._items.rank_among(everyone, question, len(everyone), certified=False)
+        return [
+            cut(taken(ranked, are_among(ranked.indices, candidates)), depth)
+            for depth, candidates in zip(depths, of_each, strict=True)
+        ]
 
     def _lists(
         self, question: Question, depth: int, excluded: Int64Array, allowed: BoolArray | None, share: float
@@ -190,7 +193,7 @@ class InvertedListsRanker:
         values, items = self._search(questions[concepts], cells, length, allowed, excluded)
         if offsets is not None:
             values += offsets[concepts]
-        return Lists(depth, values, items)
+        return Lists(values, items)
 
     def _pairs(self, depth: int, excluded: int, share: float = 1.0) -> int:
         """Return how many pairs a stage looks into, where so many items are left out, and this share is allowed."""
@@ -251,6 +254,22 @@ def in_blocks(means: Float32Array, constant: int) -> Float32Array:
     return np.ascontiguousarray(filled.reshape(blocks, CELLS_AT_ONCE, width).transpose(0, 2, 1))
 
 
+def candidates_in(lists: Lists, depth: int, excluded: int) -> Int64Array:
+    """Return the items of lists that a stage looks at, ascending.
+
+    What it takes of lists that are longer than the stage needs is what lists of its own would hold: whatever has the same value
+    as an item at the end is not in, as nothing else says which of the equal ones a shorter list would end with.
+    """
+    length = list_length(depth, excluded)
+    values, items = lists.values[:, :length], lists.items[:, :length]
+    kept = np.flatnonzero(is_sure(values, items))
+    values, items = values.ravel()[kept], items.ravel()[kept]
+    most = CANDIDATES * depth + excluded
+    if len(kept) > most:
+        items = items[values >= np.partition(values, -most)[-most]]
+    return np.unique(items)
+
+
 def list_length(depth: int, excluded: int) -> int:
     """Return how many items of its concept a list holds for a stage."""
     return int(LIST_LENGTH * depth + 0.5 * min(excluded, MOST_LONGER))
@@ -272,8 +291,7 @@ def cut(ranking: Ranking, n: int) -> Ranking:
 
 def leave_out(ranking: Ranking, known: Int64Array) -> Ranking:
     """Return a ranking without some items."""
-    new = ~np.isin(ranking.indices, known)
-    return Ranking(ranking.indices[new], ranking.scores[new], ranking.concepts[new], ranking.certified)
+    return taken(ranking, ~are_among(ranking.indices, np.sort(known)))
 
 
 def joined(parts: list[Ranking]) -> Ranking:

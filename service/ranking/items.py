@@ -167,7 +167,7 @@ class Items:
 
     def rank_among(self, candidates: Int64Array, question: Question, n: int, *, certified: bool) -> Ranking:
         """Return the n best of some items (L,), by their scores in float64."""
-        if len(candidates) <= FEW:
+        if len(candidates) <= max(FEW, n):
             return self._rank_near(candidates, question, n, certified=certified)
         return self.rank_best(candidates, self.approximate(question, candidates), question, n, certified=certified)
 
@@ -192,9 +192,15 @@ class Items:
 
 def without(candidates: Int64Array, excluded: Int64Array) -> Int64Array:
     """Return the candidates that are not among the excluded items, which are sorted: (L,), (e,) → (l,), in their order."""
-    if not len(excluded) or not len(candidates):
-        return candidates
-    places = np.searchsorted(excluded, candidates)
-    places[places == len(excluded)] = 0
-    kept: Int64Array = candidates[excluded[places] != candidates]
+    kept: Int64Array = candidates[~are_among(candidates, excluded)]
     return kept
+
+
+def are_among(items: Int64Array, known: Int64Array) -> BoolArray:
+    """Say which items are among some that are sorted: (L,), (e,) → (L,); of few in a fourth of the time of np.isin."""
+    if not len(known):
+        return np.zeros(len(items), dtype=np.bool_)
+    places = np.searchsorted(known, items)
+    places[places == len(known)] = 0
+    among: BoolArray = known[places] == items
+    return among

@@ -87,7 +87,7 @@ class RoundedItems:
         """Turn and round queries, (Q, d), all in the same steps: how far a score may be off is said by its worst query anyway."""
         turned = self._turned(queries)
         factor_of_one = DIGITS * self._step / (self._temperature * math.log(2))
-        factor = max(1, math.ceil(step_for(float(np.abs(turned).max())) * factor_of_one))
+        factor = math.ceil(step_for(float(np.abs(turned).max())) * factor_of_one)
         step = factor / factor_of_one  # t
         whole = np.rint(turned / step)  # b
         taken_away = lengths(turned - step * whole)  # ‖f‖

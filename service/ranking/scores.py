@@ -7,8 +7,8 @@ With c_{i,k} = exp(⟨h_i, m_k⟩/τ − A_i) and A_i = log Σ_k exp(⟨h_i, m_k
 A concept weight ω_k multiplies the concept's term, which adds log ω_k to its exponent; 0 takes the concept out.
 
 Whole catalogues are scored in float32, in whatever order BLAS likes, and that only to find candidates; the few that
-remain are scored here. The products are `einsum` and not `@`: BLAS rounds the same row differently at different
-places of a matrix, which would break ties between equal items by accident instead of by their index.
+remain are scored here. The products are `vecdot`, each pair of rows by itself, and not `@`: BLAS rounds the same row differently
+at different places of a matrix, which would break ties between equal items by accident instead of by their index.
 """
 
 import numpy as np
@@ -68,7 +68,7 @@ def soft_scores(
     if log_partition is None:
         log_partition = derived.log_partition(items, prototypes, temperature)
     queries = components.astype(np.float64) + prototypes  # (…, K, d)
-    contributions = np.einsum("...kd,...ld->...kl", queries, items.astype(np.float64))  # (…, K, L): sums run along rows
+    contributions = np.vecdot(queries[..., :, None, :], items.astype(np.float64)[..., None, :, :])  # (…, K, L)
     contributions /= temperature
     contributions -= log_partition[..., None, :]  # log c_{i,k} + ⟨z_k, h_i⟩/τ
     if log_weights is not None:

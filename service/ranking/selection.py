@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from macrid.service.arrays import Float32Array, Float64Array, Int64Array
+from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from macrid.service.ranking.protocol import Ranking
 
 WINDOW = 200
@@ -176,7 +176,7 @@ def places_within_concepts(concepts: Int64Array) -> Int64Array:
     return places
 
 
-def taken(ranking: Ranking, positions: Int64Array | slice) -> Ranking:
+def taken(ranking: Ranking, positions: Int64Array | BoolArray | slice) -> Ranking:
     """Return some places of a ranking."""
     return Ranking(
         ranking.indices[positions], ranking.scores[positions], ranking.concepts[positions], ranking.certified

@@ -125,6 +125,21 @@ class TestWhatComesBack:
         for n in (1, 32, 33, 128, 129, 1024, 1025):
             np.testing.assert_array_equal(ranker.rank(users[1], n, NOTHING).indices, everything.indices[:n])
 
+    @pytest.mark.parametrize("left_out", [0, 40, 3000])
+    def test_stages_that_are_scored_together_hold_what_each_would(self, shop, monkeypatch, left_out):
+        items, prototypes, users = shop
+        ranker = by_lists(items, prototypes, probes=8)
+        excluded = np.sort(np.random.default_rng(7).choice(len(items), left_out, replace=False))
+        for components in users[:8]:
+            found = []
+            for together in (0, 1000, 100_000):
+                monkeypatch.setattr(inverted_lists, "SCORED_TOGETHER", together)
+                found.append(ranker.rank(components, 100, excluded))
+            for other in found[1:]:
+                np.testing.assert_array_equal(found[0].indices, other.indices)
+                np.testing.assert_array_equal(found[0].scores, other.scores)
+                np.testing.assert_array_equal(found[0].concepts, other.concepts)
+
 
 def test_an_index_that_was_written_and_mapped_answers_alike(shop, tmp_path):
     items, prototypes, users = shop
