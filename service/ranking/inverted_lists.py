@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 
 from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from macrid.service.ranking.exact import ExactRanker
@@ -23,6 +24,7 @@ from macrid.service.ranking.index import NO_ITEM, eligible, questions_of
 from macrid.service.ranking.items import Items, Question, are_among
 from macrid.service.ranking.many import rescored
 from macrid.service.ranking.protocol import Ranking
+from macrid.service.ranking.rounded import RoundedRows
 from macrid.service.ranking.selection import taken
 
 # Items that each stage returns. After the last one every item is scored.
@@ -39,10 +41,6 @@ FEW = 50_000
 MOST_LONGER = 1024
 # Users whose first stage is taken together: 10 MB of candidates at d = 100, in float64.
 USERS_AT_ONCE = 64
-# Cells are compared so many at a time: that takes two thirds of the time of one product with all of them, or less.
-CELLS_AT_ONCE = 256
-# The mean value of what fills up the last cells: less than any item's.
-PROMISES_NOTHING = -1e9
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class InvertedListsRanker:
         lists: Any = faiss.downcast_index(index)
         self._index = lists
         self._probes = probes
-        self._means = in_blocks(lists.quantizer.reconstruct_n(0, lists.nlist), constant=items.rows.shape[1])
+        self._means = RoundedRows(lists.quantizer.reconstruct_n(0, lists.nlist))
         self._every_item = ExactRanker(items)
 
     def rank(
@@ -111,7 +109,9 @@ class InvertedListsRanker:
         users, concepts, dimensions = components.shape
         queries = (components + self._items.prototypes).reshape(-1, dimensions)
         questions = questions_of(queries, self._index.d).reshape(users, concepts, -1)
-        promised = np.matmul(questions[:, None], self._means)  # (U, B, K, b)
+        # Each user's in steps of its own, so that nobody's cells depend on who else asks.
+        asked = np.concatenate([self._means.queries(own).whole for own in questions])
+        promised = self._promised(asked).reshape(users, concepts, -1)
         shape = users, concepts, list_length(depth, int(left_out.max()))
         values, items = np.full(shape, -np.inf, dtype=np.float32), np.full(shape, NO_ITEM, dtype=np.int64)
         for user in range(users):
@@ -183,11 +183,12 @@ class InvertedListsRanker:
     ) -> Lists:
         """Search the cells that promise most, for all stages down to a depth."""
         questions = questions_of(question.queries, self._index.d)  # (K', d')
-        promised: Float32Array = np.matmul(questions, self._means)  # (B, K', b)
+        asked = self._means.queries(questions)
+        promised = self._promised(asked.whole)
         offsets = None
         if question.audible_weights is not None:
             offsets = (self._items.temperature * question.audible_weights).astype(np.float32)[:, None]  # (K', 1)
-            promised += offsets
+            promised += np.rint(offsets / asked.scale).astype(np.int32)
         cells, concepts = self._cells(promised, self._pairs(depth, len(excluded), share))
         length = list_length(depth, len(excluded))
         values, items = self._search(questions[concepts], cells, length, allowed, excluded)
@@ -199,24 +200,31 @@ class InvertedListsRanker:
         """Return how many pairs a stage looks into, where so many items are left out, and this share is allowed."""
         return int(np.ceil(self._probes * pairs_for(depth, excluded) / share))
 
-    def _cells(self, promised: Float32Array, pairs: int) -> tuple[Int64Array, Int64Array]:
-        """Choose the pairs that promise most, (B, K', b).
+    def _promised(self, whole: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
+        """Return what each question may find in each cell, (Q, d⁺) → (Q, cells): as whole numbers, the larger the better."""
+        promised = np.empty((len(whole), self._index.nlist), dtype=np.int32)
+        for block, products in self._means.products(whole):
+            promised[:, block] = products
+        return promised
+
+    def _cells(self, promised: npt.NDArray[np.int32], pairs: int) -> tuple[Int64Array, Int64Array]:
+        """Choose the pairs that promise most, (K', cells).
 
         Returns:
             (Q, p) cells, −1 filling up, as FAISS wants them, and the (Q,) concepts that look into any.
         """
         values = promised.ravel()
-        least = np.partition(values, -pairs)[-pairs] if pairs < len(values) else -np.inf
-        lines, places = np.divmod(np.flatnonzero(values >= least), CELLS_AT_ONCE)
-        blocks, rows = np.divmod(lines, promised.shape[1])
-        cells = blocks * CELLS_AT_ONCE + places
-        order = np.argsort(rows, kind="stable")
-        order = order[cells[order] < self._index.nlist]
-        counts = np.bincount(rows[order], minlength=promised.shape[1])
+        chosen = (
+            np.flatnonzero(values >= np.partition(values, -pairs)[-pairs])
+            if pairs < len(values)
+            else np.arange(len(values))
+        )
+        rows, cells = np.divmod(chosen, self._index.nlist)
+        counts = np.bincount(rows, minlength=len(promised))
         concepts = np.flatnonzero(counts)
-        chosen = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
-        chosen[np.arange(chosen.shape[1]) < counts[concepts, None]] = cells[order]
-        return chosen, concepts
+        filled = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
+        filled[np.arange(filled.shape[1]) < counts[concepts, None]] = cells
+        return filled, concepts
 
     def _search(
         self, questions: Float32Array, cells: Int64Array, length: int, allowed: BoolArray | None, excluded: Int64Array
@@ -239,19 +247,6 @@ def is_sure(values: Float32Array, items: Int64Array) -> BoolArray:
     """Say which entries of lists (Q, length) do not hang on the order of equal ones at the end of a list that is full."""
     sure: BoolArray = (items != NO_ITEM) & ((values > values[:, -1:]) | (items[:, -1:] == NO_ITEM))
     return sure
-
-
-def in_blocks(means: Float32Array, constant: int) -> Float32Array:
-    """Return the means of cells in blocks of so many, as columns: (cells, d') → (B, d', b).
-
-    The last block is filled up with cells that promise nothing, by the number that every question multiplies by one.
-    """
-    cells, width = means.shape
-    blocks = -(-cells // CELLS_AT_ONCE)
-    filled = np.zeros((blocks * CELLS_AT_ONCE, width), dtype=np.float32)
-    filled[:cells] = means
-    filled[cells:, constant] = PROMISES_NOTHING
-    return np.ascontiguousarray(filled.reshape(blocks, CELLS_AT_ONCE, width).transpose(0, 2, 1))
 
 
 def candidates_in(lists: Lists, depth: int, excluded: int) -> Int64Array:

@@ -1,4 +1,4 @@
-"""Every item's score, roughly, from numbers of eight bits; and a bound on how roughly.
+"""Products, and every item's score, roughly: from numbers of eight bits, with a bound on how roughly.
 
 Items are turned by one rotation drawn at random, which changes no product and leaves no coordinate much larger than the
 others, and rounded to whole numbers from −127 to 127; queries likewise. Products of whole numbers are exact and quick:
@@ -18,6 +18,7 @@ Whatever is ranked by such scores can be proved, once the few that come near the
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -50,55 +51,76 @@ ONE = round(DIGITS * (EXPONENT_OF_ONE - math.log2(LARGEST_RATIO) / 2))
 
 @dataclass(frozen=True)
 class RoundedQueries:
-    """Queries as items are multiplied with them.
+    """Queries as rows are multiplied with them.
 
     Attributes:
-        whole: (Q⁺, d⁺) int8, turned and rounded; filled up with zeros.
-        factor: 2²³·s·t / (τ·log 2), by which a product of whole numbers is to be multiplied.
+        whole: (Q, d⁺) int8, turned and rounded; filled up with zeros.
+        scale: s·t, by which a product of whole numbers is to be multiplied.
         errors: (Q,) how far the product may then be from ⟨h, q⟩, beside roundings of float64.
     """
 
     whole: npt.NDArray[np.int8]
-    factor: int
+    scale: float
     errors: Float64Array
 
 
-class RoundedItems:
-    """Item embeddings in eight bits; a fourth of their memory, which no other process shares."""
+class RoundedRows:
+    """Rows in eight bits; a fourth of their memory, which no other process shares."""
 
-    def __init__(self, item_embeddings: Float32Array, log_partition: Float64Array, temperature: float) -> None:
-        """Turn and round (M, d) embeddings, d ≤ `MOST_DIMENSIONS`, whose log partition is A, (M,)."""
-        self._rotation = rotation(item_embeddings.shape[1])
-        self._slices = [slice(start, start + BLOCK) for start in range(0, len(item_embeddings), BLOCK)]
-        largest = max(float(np.abs(self._turned(item_embeddings[block])).max()) for block in self._slices)
-        self._step = step_for(largest)  # s
-        self._temperature = temperature
-        self._shares = np.exp(-log_partition).astype(np.float32)  # exp(−A)
+    def __init__(self, rows: Float32Array) -> None:
+        """Turn and round (n, d) rows, d ≤ `MOST_DIMENSIONS`."""
+        self._rotation = rotation(rows.shape[1])
+        self._slices = [slice(start, start + BLOCK) for start in range(0, len(rows), BLOCK)]
+        largest = max(float(np.abs(self._turned(rows[block])).max()) for block in self._slices)
+        self.step = step_for(largest)  # s
         self._longest = self._error = 0.0  # ‖h‖ and ‖e‖
         self._packed: list[numkong.PackedMatrix] = []
         for block in self._slices:
-            turned = self._turned(item_embeddings[block])
-            whole = np.rint(turned / self._step)  # a
+            turned = self._turned(rows[block])
+            whole = np.rint(turned / self.step)  # a
             self._longest = max(self._longest, float(lengths(turned).max()))
-            self._error = max(self._error, float(lengths(turned - self._step * whole).max()))
-            self._packed.append(numkong.dots_pack(filled_up(whole, len(whole))))
+            self._error = max(self._error, float(lengths(turned - self.step * whole).max()))
+            self._packed.append(numkong.dots_pack(filled_up(whole)))
 
-    def queries(self, queries: Float32Array) -> RoundedQueries:
-        """Turn and round queries, (Q, d), all in the same steps: how far a score may be off is said by its worst query anyway."""
+    def queries(self, queries: Float32Array, grain: float = 0.0) -> RoundedQueries:
+        """Turn and round queries, (Q, d), all in the same steps, which are a multiple of a grain."""
         turned = self._turned(queries)
-        factor_of_one = DIGITS * self._step / (self._temperature * math.log(2))
-        factor = math.ceil(step_for(float(np.abs(turned).max())) * factor_of_one)
-        step = factor / factor_of_one  # t
+        step = step_for(float(np.abs(turned).max()))  # t
+        if grain:
+            step = math.ceil(step / grain) * grain
         whole = np.rint(turned / step)  # b
         taken_away = lengths(turned - step * whole)  # ‖f‖
         errors = self._longest * taken_away + self._error * step * lengths(whole)
-        rows = -(-len(whole) // TILE) * TILE if len(whole) > TILE and has_tiles() else len(whole)
-        return RoundedQueries(filled_up(whole, rows), factor, errors)
+        return RoundedQueries(filled_up(whole), self.step * step, errors)
+
+    def products(self, whole: npt.NDArray[np.int8]) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
+        """Yield ⟨a, b⟩ of all rows, (Q, d⁺), block of rows by block: which rows, and (Q, b), free to be changed."""
+        queries = len(whole)
+        if queries > TILE and queries % TILE and has_tiles():
+            whole = np.concatenate([whole, np.zeros((-queries % TILE, whole.shape[1]), dtype=np.int8)])
+        for block, packed in zip(self._slices, self._packed, strict=True):
+            yield block, np.asarray(numkong.dots_packed(whole, packed))[:queries]
+
+    def _turned(self, rows: Float32Array) -> Float64Array:
+        turned: Float64Array = rows.astype(np.float64) @ self._rotation
+        return turned
+
+
+class RoundedItems:
+    """Item embeddings in eight bits, and what makes scores of their products."""
+
+    def __init__(self, item_embeddings: Float32Array, log_partition: Float64Array, temperature: float) -> None:
+        """Take (M, d) embeddings, d ≤ `MOST_DIMENSIONS`, whose log partition is A, (M,)."""
+        self._rows = RoundedRows(item_embeddings)
+        self._temperature = temperature
+        self._shares = np.exp(-log_partition).astype(np.float32)  # exp(−A)
 
     def exponentials(
         self, queries: Float32Array, log_weights: Float64Array | None = None
     ) -> tuple[Float32Array, Float64Array]:
         """Return the exponentials of all items' scores for some users at once.
+
+        The queries of all are rounded in the same steps: how far a score may be off is said by its worst query anyway.
 
         Args:
             queries: (U, K', d) z_k + m_k, of the concepts that take part.
@@ -108,25 +130,22 @@ class RoundedItems:
             (U, M) float32, and (U,) how far their logarithms may be from the true scores, beside roundings of float32.
         """
         users, concepts, dimensions = queries.shape
-        asked = self.queries(queries.swapaxes(0, 1).reshape(-1, dimensions))  # (K'·U, d)
+        in_bits = DIGITS / (self._temperature * math.log(2))  # of a product of 1
+        asked = self._rows.queries(queries.swapaxes(0, 1).reshape(-1, dimensions), 1 / (self._rows.step * in_bits))
+        factor = round(asked.scale * in_bits)
         bits_of_one: int | npt.NDArray[np.int32] = ONE
         if log_weights is not None:
             bits = ONE + np.rint(log_weights * (DIGITS / math.log(2)))
             bits_of_one = np.repeat(bits.astype(np.int32), users)[:, None]
         exponentials = np.empty((users, len(self._shares)), dtype=np.float32)
-        for block, packed in zip(self._slices, self._packed, strict=True):
-            products = np.asarray(numkong.dots_packed(asked.whole, packed))[: len(asked.errors)]  # (K'·U, b) int32
-            products *= asked.factor
+        for block, products in self._rows.products(asked.whole):  # (K'·U, b)
+            products *= factor
             products += bits_of_one
             terms = products.view(np.float32).reshape(concepts, users, -1)
             terms.sum(axis=0, out=exponentials[:, block])
         exponentials *= self._shares
         errors = asked.errors.reshape(concepts, users).max(axis=0) / self._temperature + EXPONENTIAL_ERROR
         return exponentials, errors
-
-    def _turned(self, rows: Float32Array) -> Float64Array:
-        turned: Float64Array = rows.astype(np.float64) @ self._rotation
-        return turned
 
 
 @cache
@@ -146,10 +165,10 @@ def families() -> set[str]:
     return {name for name, there in numkong.get_capabilities().items() if there}
 
 
-def filled_up(whole: Float64Array, rows: int) -> npt.NDArray[np.int8]:
-    """Return whole numbers, (n, d), as int8 in so many rows, each of full width."""
-    filled = np.zeros((rows, -(-whole.shape[1] // WIDTH) * WIDTH), dtype=np.int8)
-    filled[: len(whole), : whole.shape[1]] = whole
+def filled_up(whole: Float64Array) -> npt.NDArray[np.int8]:
+    """Return whole numbers, (n, d), as int8 in rows of full width."""
+    filled = np.zeros((len(whole), -(-whole.shape[1] // WIDTH) * WIDTH), dtype=np.int8)
+    filled[:, : whole.shape[1]] = whole
     return filled
 
 

@@ -89,16 +89,20 @@ class TestExponentials:
         np.testing.assert_allclose(in_blocks, whole, atol=1e-12)
         np.testing.assert_allclose(errors_in_blocks, errors, rtol=1e-12)
 
-    @pytest.mark.parametrize("users", [3, 8])  # 15 queries of five concepts, and 40
-    def test_whole_tiles_change_nothing(self, monkeypatch, users):
+    @pytest.mark.parametrize(("users", "filled"), [(3, 15), (8, 48)])  # of five concepts
+    def test_whole_tiles_change_nothing(self, monkeypatch, users, filled):
         rng = np.random.default_rng(5)
         rows, queries = drawn(rng, 70, 20, "even"), np.stack([drawn(rng, 5, 20, "even") for _ in range(users)])
         eight_bits, _ = rounded_items(rows)
+        multiply, multiplied = rounded.numkong.dots_packed, []
+        monkeypatch.setattr(
+            rounded.numkong, "dots_packed", lambda whole, *a: multiplied.append(len(whole)) or multiply(whole, *a)
+        )
         found = []
-        for tiles, filled in ((False, 5 * users), (True, {3: 15, 8: 48}[users])):
+        for tiles in (False, True):
             monkeypatch.setattr(rounded, "has_tiles", lambda tiles=tiles: tiles)
-            assert len(eight_bits.queries(queries.reshape(-1, 20)).whole) == filled
             found.append(eight_bits.exponentials(queries))
+        assert multiplied == [5 * users, filled]
         for one, other in zip(*found, strict=True):
             np.testing.assert_array_equal(one, other)
 
@@ -141,9 +145,11 @@ class TestRankings:
         rows, prototypes = drawn(rng, 40, 16, "even"), drawn(rng, 3, 16, "even")
         items = Items(rows, prototypes, 0.1, eight_bits=True)
         queries = np.stack([prototypes * np.float32([[0], [1], [2]]), prototypes[::-1]])  # (2, 3, 16)
-        of_each = items.in_eight_bits.queries(queries.swapaxes(0, 1).reshape(-1, 16)).errors.reshape(3, 2).max(axis=0)
         _, errors = items.in_eight_bits.exponentials(queries)
-        np.testing.assert_allclose(errors, of_each / 0.1 + rounded.EXPONENTIAL_ERROR)
+        _, of_each = items.in_eight_bits.exponentials(
+            queries.reshape(-1, 1, 16)
+        )  # one query at a time, in the same steps
+        np.testing.assert_array_equal(errors, of_each.reshape(2, 3).max(axis=1))
 
     def test_many_users_many_candidates(self):
         rng = np.random.default_rng(3)
