@@ -74,7 +74,9 @@ class InvertedListsRanker:
         lists: Any = faiss.downcast_index(index)
         self._index = lists
         self._probes = probes
-        self._means = RoundedRows(lists.quantizer.reconstruct_n(0, lists.nlist))
+        # An empty cell's mean promises nothing, by a number that would leave the others no digits.
+        self._inhabited = np.flatnonzero([lists.get_list_size(cell) for cell in range(lists.nlist)])
+        self._means = RoundedRows(lists.quantizer.reconstruct_n(0, lists.nlist)[self._inhabited])
         self._every_item = ExactRanker(items)
 
     def rank(
@@ -201,14 +203,14 @@ class InvertedListsRanker:
         return int(np.ceil(self._probes * pairs_for(depth, excluded) / share))
 
     def _promised(self, whole: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
-        """Return what each question may find in each cell, (Q, d⁺) → (Q, cells): as whole numbers, the larger the better."""
-        promised = np.empty((len(whole), self._index.nlist), dtype=np.int32)
+        """Return what questions may find in each cell that is not empty, (Q, d⁺) → (Q, c): whole numbers, larger is better."""
+        promised = np.empty((len(whole), len(self._inhabited)), dtype=np.int32)
         for block, products in self._means.products(whole):
             promised[:, block] = products
         return promised
 
     def _cells(self, promised: npt.NDArray[np.int32], pairs: int) -> tuple[Int64Array, Int64Array]:
-        """Choose the pairs that promise most, (K', cells).
+        """Choose the pairs that promise most, (K', c).
 
         Returns:
             (Q, p) cells, −1 filling up, as FAISS wants them, and the (Q,) concepts that look into any.
@@ -219,11 +221,11 @@ class InvertedListsRanker:
             if pairs < len(values)
             else np.arange(len(values))
         )
-        rows, cells = np.divmod(chosen, self._index.nlist)
+        rows, places = np.divmod(chosen, len(self._inhabited))
         counts = np.bincount(rows, minlength=len(promised))
         concepts = np.flatnonzero(counts)
         filled = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
-        filled[np.arange(filled.shape[1]) < counts[concepts, None]] = cells
+        filled[np.arange(filled.shape[1]) < counts[concepts, None]] = self._inhabited[places]
         return filled, concepts
 
     def _search(

@@ -141,6 +141,53 @@ class TestWhatComesBack:
                 np.testing.assert_array_equal(found[0].concepts, other.concepts)
 
 
+class TestCells:
+    """Which pairs of concept and cell are looked into."""
+
+    @pytest.fixture
+    def ranker(self, shop, monkeypatch):
+        items, prototypes, _ = shop
+        ranker = by_lists(items, prototypes, probes=16)
+        choose, ranker.looked_into = ranker._cells, []
+
+        def note(promised, pairs):
+            cells, concepts = choose(promised, pairs)
+            ranker.looked_into.append(dict(zip(concepts.tolist(), cells.tolist(), strict=True)))
+            return cells, concepts
+
+        monkeypatch.setattr(ranker, "_cells", note)
+        return ranker
+
+    def test_weights_say_where(self, shop, ranker):
+        _, prototypes, users = shop
+        loud = np.where(np.arange(len(prototypes)) == 3, 1, 1e-9)
+        for components in users[:5]:
+            ranker.looked_into.clear()
+            for weights in (None, loud):
+                ranker._rank_in_stages(components, 32, NOTHING, weights)
+            assert len(ranker.looked_into[0]) > 1
+            assert list(ranker.looked_into[-1]) == [3]
+
+    def test_they_hold_something_and_are_no_more_than_the_bundle_states(self, shop, ranker):
+        sizes = np.array([ranker._index.get_list_size(cell) for cell in range(ranker._index.nlist)])
+        assert (sizes == 0).any()
+        for components in shop[2][:5]:
+            ranker.looked_into.clear()
+            ranker._rank_in_stages(components, 32, NOTHING)
+            cells = np.array([cell for of_concept in ranker.looked_into[0].values() for cell in of_concept])
+            assert 16 <= (cells >= 0).sum() <= 18  # with ties
+            assert (sizes[cells[cells >= 0]] > 0).all()
+
+    def test_nobodys_depend_on_who_else_asks(self, shop, ranker):
+        _, _, users = shop
+        for components in users[:5]:
+            ranker.looked_into.clear()
+            list(ranker._first_stage(components[None], [NOTHING]))
+            # In steps that they shared, the numbers of the first would be rounded to nearly nothing.
+            list(ranker._first_stage(np.stack([components, 200 * users[7]]), [NOTHING, NOTHING]))
+            assert ranker.looked_into[0] == ranker.looked_into[1] != ranker.looked_into[2]
+
+
 def test_an_index_that_was_written_and_mapped_answers_alike(shop, tmp_path):
     items, prototypes, users = shop
     index = build(items, log_partition(items, prototypes, 0.1), 0.1)
