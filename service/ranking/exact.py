@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
-from macrid.service.ranking.items import Items
+from macrid.service.ranking.items import Items, are_among
 from macrid.service.ranking.many import rank_many
 from macrid.service.ranking.protocol import Ranking
 
@@ -36,7 +36,7 @@ class ExactRanker:
         rows = None if allowed is None else rows_to_score(allowed)
         if rows is not None:
             approximate = items.approximate(question, rows)  # (r,)
-            approximate[np.isin(rows, excluded, assume_unique=True)] = -np.inf
+            approximate[are_among(rows, excluded)] = -np.inf
             return items.rank_best(rows, approximate, question, n, certified=True)
         _, near = items.near(question.queries[None], n, [excluded], question.audible_weights, allowed)
         return items.rank_among(near, question, n, certified=True)

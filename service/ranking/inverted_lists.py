@@ -153,7 +153,7 @@ class InvertedListsRanker:
                 reach = MEASURED_DEPTH if depth < n <= MEASURED_DEPTH else depth
                 lists = self._lists(question, reach, excluded, allowed, share)
                 depths = [stage for stage in STAGES if depth <= stage <= reach]
-                served.update(zip(depths, self._best_of(lists, question, depths, len(excluded)), strict=True))
+                served |= self._best_of(lists, question, depths, len(excluded))
             found = served[depth]
             parts.append(leave_out(found, known) if parts else found)
             known = np.concatenate([part.indices for part in parts])
@@ -165,20 +165,21 @@ class InvertedListsRanker:
         rest = self._every_item.rank(components, n + len(known), excluded, weights, allowed)
         return cut(joined([*parts, leave_out(rest, known)]), n)
 
-    def _best_of(self, lists: Lists, question: Question, depths: Sequence[int], excluded: int) -> list[Ranking]:
+    def _best_of(self, lists: Lists, question: Question, depths: Sequence[int], excluded: int) -> dict[int, Ranking]:
         """Rank what lists hold, for each stage as deep as it is; what several stages look at is scored once."""
-        of_each = [candidates_in(lists, depth, excluded) for depth in depths]
-        everyone = np.unique(np.concatenate(of_each))
-        if len(depths) == 1 or len(everyone) > SCORED_TOGETHER:
-            return [
-                self._items.rank_among(candidates, question, depth, certified=False)
-                for depth, candidates in zip(depths, of_each, strict=True)
-            ]
-        ranked = self._items.rank_among(everyone, question, len(everyone), certified=False)
-        return [
-            cut(taken(ranked, are_among(ranked.indices, candidates)), depth)
-            for depth, candidates in zip(depths, of_each, strict=True)
-        ]
+        of_each = {depth: candidates_in(lists, depth, excluded) for depth in depths}
+        if len(depths) > 1:
+            everyone = np.unique(np.concatenate(list(of_each.values())))
+            if len(everyone) <= SCORED_TOGETHER:
+                ranked = self._items.rank_among(everyone, question, len(everyone), certified=False)
+                return {
+                    depth: cut(taken(ranked, are_among(ranked.indices, candidates)), depth)
+                    for depth, candidates in of_each.items()
+                }
+        return {
+            depth: self._items.rank_among(candidates, question, depth, certified=False)
+            for depth, candidates in of_each.items()
+        }
 
     def _lists(
         self, question: Question, depth: int, excluded: Int64Array, allowed: BoolArray | None, share: float
@@ -283,7 +284,7 @@ def pairs_for(depth: int, excluded: int) -> float:
 
 def cut(ranking: Ranking, n: int) -> Ranking:
     """Return the first n items of a ranking."""
-    return Ranking(ranking.indices[:n], ranking.scores[:n], ranking.concepts[:n], ranking.certified)
+    return taken(ranking, slice(n))
 
 
 def leave_out(ranking: Ranking, known: Int64Array) -> Ranking:

@@ -11,9 +11,9 @@ from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Ar
 from macrid.service.ranking import rounded
 from macrid.service.ranking.protocol import Ranking
 from macrid.service.ranking.scores import (
-    LARGEST_EXPONENT,
     approximation_error,
     best,
+    exponentials_fit,
     log_concept_weights,
     log_sum_exp_of_rows,
     log_sum_over_concepts,
@@ -127,7 +127,7 @@ class Items:
             (U,) how many items may be among each user's best, and all of them, user by user and ascending.
         """
         error: float | Float64Array = self.error if log_weights is None else self._error_with(log_weights)
-        eight_bits = self.in_eight_bits if roughly and self._exponentials_fit(log_weights) else None
+        eight_bits = self.in_eight_bits if roughly and exponentials_fit(self.temperature, log_weights) else None
         if eight_bits is not None:
             scores, errors = eight_bits.exponentials(queries, log_weights)
             error += errors[:, None]
@@ -142,11 +142,6 @@ class Items:
         near = within_reach_of_the_best(scores, n, error, exponentials=eight_bits is not None)
         users, items = np.divmod(np.flatnonzero(near), len(self))  # in a tenth of the time of np.nonzero
         return np.bincount(users, minlength=len(queries)), items
-
-    def _exponentials_fit(self, log_weights: Float64Array | None) -> bool:
-        """Say whether exponentials of logits with these weights can be held, and summed, in float32."""
-        largest = 0.0 if log_weights is None else float(np.abs(log_weights).max())
-        return 2.1 / self.temperature + largest < LARGEST_EXPONENT  # see `log_sum_exp_of_rows`
 
     @cached_property
     def in_eight_bits(self) -> rounded.RoundedItems | None:

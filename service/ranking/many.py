@@ -15,8 +15,8 @@ from macrid.service.ranking.scores import soft_scores, within_reach_of_the_best
 
 # Users · items scored at a time: bounds working memory to 8 MB for each concept.
 SCORES_AT_ONCE = 1_000_000
-# Up to so many users are scored in eight bits first. For more, products in float32 read the items seldom enough to take no
-# longer, and what is near the best needs no second look: of 2,000 to 8,000 items two thirds to nine tenths of the time.
+# Up to so many users are scored in eight bits first. For more, products in float32 read the items seldom enough to take about as
+# long, and what is near the best needs no second look.
 FEW_USERS = 16
 # Candidates of users together that are rescored at a time: 8 MB of them at d = 100, in float64.
 RESCORED_AT_ONCE = 10_000
@@ -46,14 +46,13 @@ def _rank_block(
     items: Items, components: Float32Array, n: int, excluded: Sequence[Int64Array], *, roughly: bool
 ) -> list[Ranking]:
     counts, candidates = items.near(components + items.prototypes, n, excluded, roughly=roughly)
-    ends = np.cumsum(counts)
+    edges = np.append(0, np.cumsum(counts))
     rankings: list[Ranking] = []
     at_once = max(1, RESCORED_AT_ONCE // max(1, int(counts.max())))
     for start in range(0, len(components), at_once):
-        part = slice(start, start + at_once)
-        of_each = counts[part]
-        mine = candidates[ends[start] - of_each[0] : ends[start + len(of_each) - 1]]
-        rankings.extend(rescored(items, components[part], of_each, mine, n, certified=True))
+        part = slice(start, min(start + at_once, len(components)))
+        mine = candidates[edges[part.start] : edges[part.stop]]
+        rankings.extend(rescored(items, components[part], counts[part], mine, n, certified=True))
     return rankings
 
 

@@ -129,15 +129,23 @@ def log_sums_over_concepts(
     return totals
 
 
+def exponentials_fit(temperature: float, log_weights: Float64Array | None = None) -> bool:
+    """Say whether exponentials of ⟨h, z + m⟩/τ + log ω can be summed in float32; (K,) log ω_k, all finite, None for 0.
+
+    The products are between ±2, and rows of a bundle unit to within .1 %.
+    """
+    largest = 0.0 if log_weights is None else float(np.abs(log_weights).max())
+    return 2.1 / temperature + largest < LARGEST_EXPONENT
+
+
 def log_sum_exp_of_rows(logits: Float32Array, temperature: float | None) -> Float32Array:
     """Return log Σ exp over the first axis, float32: (K, …) → (…). What it is given is used up.
 
     Args:
         logits: ⟨h, z + m⟩/τ.
-        temperature: τ where these are all, which puts them between ±2/τ (rows of a bundle are unit to within .1 %); None
-            where concept weights have been added, which may take them anywhere.
+        temperature: τ where these are all; None where concept weights have been added, which may take them anywhere.
     """
-    if temperature is not None and 2.1 / temperature < LARGEST_EXPONENT:
+    if temperature is not None and exponentials_fit(temperature):
         np.exp(logits, out=logits)
         small: Float32Array = np.log(logits.sum(axis=0))
         return small

@@ -105,7 +105,7 @@ def test_the_server_finds_what_the_trainer_measured(shop):
     for components in users:
         question = items.question(components)
         lists = served._lists(question, MEASURED_DEPTH, NOTHING, None, 1.0)
-        searched = served._best_of(lists, question, [MEASURED_DEPTH], 0)[0].indices
+        searched = served._best_of(lists, question, [MEASURED_DEPTH], 0)[MEASURED_DEPTH].indices
         asked = indexing.Asked(arrays, arrays["log_partition"], TAU, components)
         means = index.quantizer.reconstruct_n(0, index.nlist)
         own = asked.best(candidates(index, means, asked.questions, built.described["probes"]), MEASURED_DEPTH)
