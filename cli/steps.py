@@ -85,6 +85,7 @@ def train_source(
         f"{split.training.shape[0]:,} users train; their {split.training.shape[1]:,} items are the bundle's. "
         f"{len(split.validation.user_ids):,} users choose the epoch, {len(split.test.user_ids):,} test it"
     )
+    _print_precision(config)
     folder = out or Path("runs") / f"{source.name}-{datetime.now():%Y%m%d-%H%M%S}"
     if folder.exists():
         raise pipeline.DataError(f"{folder} exists already; name another folder with --out")
@@ -172,6 +173,20 @@ def processes() -> Iterator["Ranks"]:
                 raise
             console.print(INTERRUPTED)
             raise typer.Exit(130) from None
+
+
+def _print_precision(config: "TrainingConfig") -> None:
+    """Say what "auto" is here, and what bf16 costs on a processor without instructions for it."""
+    from macrid.model.machine import multiplies_bfloat16
+    from macrid.model.training import precision_here
+
+    if config.precision == "auto":
+        console.print(f"precision {precision_here(config)}, the quicker one on this processor")
+    elif config.precision == "bf16" and not multiplies_bfloat16():
+        console.print(
+            "[yellow]note:[/] this processor has no instructions for matrices of bf16 (AMX), and may take twenty times as long as "
+            "in float32; --precision auto takes the one that is quicker"
+        )
 
 
 def _print_continued(record: Any) -> None:

@@ -191,7 +191,8 @@ def train(
         Precision | None,
         typer.Option(
             rich_help_panel="Training",
-            help="bf16: matrix products take bfloat16, for processors that are fast at it (AMX); default float32.",
+            help="bf16: matrix products take bfloat16, for processors that are fast at it (AMX); auto: where they are; "
+            "default float32.",
         ),
     ] = None,
     config: Annotated[

@@ -16,6 +16,7 @@ from macrid.model.errors import DataError, RanksError, TrainingError
 from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.initialisation import start_from_co_clicks
 from macrid.model.landmarks import refinement_of
+from macrid.model.machine import multiplies_bfloat16
 from macrid.model.network import Histories, MacridVAE, NetworkConfig, Refinement
 from macrid.model.objective import anchoring, annealed_beta, training_loss
 from macrid.model.ranks import ALONE, Ranks
@@ -70,7 +71,8 @@ class TrainingConfig:
             without; "throughout" in training too, by every item, so that the network learns what the step leaves to be learnt.
             That asks for a teacher: without one the answer is among what is seen.
         precision: of the factors in the likelihood's matrix products, where most of the time goes; weights and sums are float32
-            in any case. "bf16" is for processors that multiply such matrices fast (AMX, AVX512-BF16); others take longer.
+            in any case. "bf16" is for processors that multiply such matrices fast (AMX); others may take twenty times as long
+            as with "float32". "auto" is the one that is quicker here, and which it was stands in what is returned.
         seed: of everything random in training: the same seed gives the same network.
     """
 
@@ -93,7 +95,7 @@ class TrainingConfig:
     basis: Literal["independent", "trained"] = "independent"
     refinement: float = 0.0
     refined: Literal["afterwards", "throughout"] = "afterwards"
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Literal["float32", "bf16", "auto"] = "float32"
     seed: int = 98765
 
     @property
@@ -141,6 +143,7 @@ def train(
     config = resolved(config, *split.training.shape)
     data = data_fingerprint(split.training, split.validation.fold_in, split.validation.withheld)
     state, keeper = _begin(split.training, config, checkpoints, data, start, ranks)
+    config = dataclasses.replace(config, precision=precision_here(config))
     question = _question(split.training, config)
     interrupted = False
     try:
@@ -186,6 +189,7 @@ def refit(
     """
     config = dataclasses.replace(resolved(config, *training.shape), epochs=epochs)
     state, keeper = _begin(training, config, checkpoints, data_fingerprint(training), start, ranks)
+    config = dataclasses.replace(config, precision=precision_here(config))
     question = _question(training, config)
     while state.passes < epochs:
         done = _one_pass(state, training, question, config, keeper, ranks)
@@ -218,6 +222,17 @@ def resolved(config: TrainingConfig, users: int, items: int) -> TrainingConfig:
                 "of every item"
             )
     return dataclasses.replace(config, batch_size=config.batch_size or default_batch_size(users), samples=samples)
+
+
+def precision_here(config: TrainingConfig) -> Literal["float32", "bf16"]:
+    """What "auto" is on this processor; what else was asked for is left as it is.
+
+    A checkpoint keeps what was asked for, and so do processes that train together: it is not another training where another
+    processor goes on with it, or takes part.
+    """
+    if config.precision == "auto":
+        return "bf16" if multiplies_bfloat16() else "float32"
+    return config.precision
 
 
 def default_batch_size(users: int) -> int:

@@ -101,6 +101,16 @@ class TestResume:
         training.train(split, dataclasses.replace(CONFIG, epochs=2), checkpoints=checkpoints)
         assert_same(training.train(split, CONFIG, checkpoints=checkpoints), uninterrupted)
 
+    def test_with_precision_auto_another_processor_goes_on(self, split, tmp_path, monkeypatch):
+        checkpoints = Checkpoints(tmp_path / "state.npz", resume=True)
+        config = dataclasses.replace(CONFIG, epochs=1, precision="auto")
+        monkeypatch.setattr(training, "multiplies_bfloat16", lambda: True)
+        training.train(split, config, checkpoints=checkpoints)
+        monkeypatch.setattr(training, "multiplies_bfloat16", lambda: False)
+        resumed = training.train(split, dataclasses.replace(config, epochs=2), checkpoints=checkpoints)
+        assert len(resumed.history) == 2
+        assert resumed.config.precision == "float32"
+
     def test_a_finished_one_can_be_given_a_refinement(self, split, tmp_path):
         checkpoints = Checkpoints(tmp_path / "state.npz", resume=True)
         training.train(split, dataclasses.replace(CONFIG, epochs=1), checkpoints=checkpoints)

@@ -78,6 +78,26 @@ class TestTraining:
         assert losses != expected
         assert narrow.network.item_embeddings.dtype == torch.float32
 
+    @pytest.mark.parametrize(("fast", "precision"), [(True, "bf16"), (False, "float32")])
+    def test_auto_is_what_the_processor_is_made_for_and_the_result_says_which(
+        self, split, monkeypatch, fast, precision
+    ):
+        monkeypatch.setattr(training, "multiplies_bfloat16", lambda: fast)
+        config = dataclasses.replace(CONFIG, epochs=2)
+        chosen = training.train(split, dataclasses.replace(config, precision="auto"))
+        named = training.train(split, dataclasses.replace(config, precision=precision))
+        assert chosen.config.precision == precision
+        assert [epoch.loss for epoch in chosen.history] == [epoch.loss for epoch in named.history]
+        refitted = training.refit(split.training, dataclasses.replace(config, precision="auto"), 1)
+        expected = training.refit(split.training, dataclasses.replace(config, precision=precision), 1)
+        assert torch.equal(refitted.item_embeddings, expected.item_embeddings)
+
+    @pytest.mark.parametrize("fast", [True, False])
+    @pytest.mark.parametrize("precision", ["float32", "bf16"])
+    def test_a_precision_that_is_named_is_taken_on_every_processor(self, monkeypatch, fast, precision):
+        monkeypatch.setattr(training, "multiplies_bfloat16", lambda: fast)
+        assert training.precision_here(dataclasses.replace(CONFIG, precision=precision)) == precision
+
     def test_by_default_an_eighth_of_the_users_makes_a_batch_within_bounds(self):
         assert [training.default_batch_size(users) for users in (10, 400, 100_000)] == [20, 50, 500]
 
