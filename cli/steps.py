@@ -184,8 +184,8 @@ def _print_precision(config: "TrainingConfig") -> None:
         console.print(f"precision {precision_here(config)}, the quicker one on this processor")
     elif config.precision == "bf16" and not multiplies_bfloat16():
         console.print(
-            "[yellow]note:[/] this processor has no instructions for matrices of bf16 (AMX), and may take twenty times as long as "
-            "in float32; --precision auto takes the one that is quicker"
+            "[yellow]note:[/] this processor has no instructions for matrices of bf16 (AMX), and may take twenty times as long "
+            "as in float32; --precision auto takes the one that is quicker"
         )
 
 

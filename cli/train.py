@@ -245,6 +245,10 @@ def train(
     options = data.source_options(items, name)
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint FILE, the file to go on from", param_hint="--resume")
+    if continue_from is not None and initialisation is not None:
+        raise typer.BadParameter(
+            "has no effect with --continue-from, which begins with it", param_hint="--initialisation"
+        )
     work = LongWork(checkpoint, checkpoint_seconds, resume, log_json, tensorboard, refit, continue_from)
     with processes() as ranks:
         if ranks.rank:

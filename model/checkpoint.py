@@ -33,11 +33,13 @@ class Checkpoints:
         path: the file. It is removed by whoever starts training, when what comes of it is safe.
         every_seconds: at most so often, at the end of an update; 0 for after every update.
         resume: go on from the file when it is there; without, a file that is there is an error.
+        continues: the version of the model that training began from, if there is one; another is another training.
     """
 
     path: Path
     every_seconds: float = 60.0
     resume: bool = False
+    continues: str | None = None
 
     def beside(self, name: str) -> "Checkpoints":
         """The same for a second phase of the work, whose state is kept in a file of its own."""

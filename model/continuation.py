@@ -94,7 +94,8 @@ class Predecessor:
             )
         )
         prototypes = F.normalize(network.prototypes.detach(), dim=1)
-        kept = np.sort(np.argsort(-np.bincount(self._concepts), kind="stable")[: len(prototypes)])
+        sizes = np.bincount(self._concepts, minlength=len(bundle.prototypes))
+        kept = np.sort(np.argsort(-sizes, kind="stable")[: len(prototypes)])
         prototypes[: len(kept)] = torch.tensor(bundle.prototypes[kept])
         with torch.no_grad():
             for parameter, directions in ((network.item_embeddings, items), (network.prototypes, prototypes)):

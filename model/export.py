@@ -71,8 +71,7 @@ def export(
         TrainingError: the network is not of cosines, so the server would rank otherwise than it does.
         BundleError: the folder exists, or what would be written breaks the format.
     """
-    if network.config.similarity != "cosine":
-        raise TrainingError(f"similarity is {network.config.similarity!r}; only a network of 'cosine' can be served")
+    refuse_unservable(network.config)
     arrays = network_arrays(network, training)
     components = sampled_components(network, training)
     arrangement = None
@@ -125,6 +124,16 @@ def export(
 
 
 @torch.no_grad()
+def refuse_unservable(config: NetworkConfig) -> None:
+    """Refuse a network that ranks otherwise than the server does.
+
+    Raises:
+        TrainingError: it is not of cosines.
+    """
+    if config.similarity != "cosine":
+        raise TrainingError(f"similarity is {config.similarity!r}; only a network of 'cosine' can be served")
+
+
 def network_arrays(network: MacridVAE, training: sparse.csr_matrix) -> dict[str, np.ndarray]:
     """The arrays of `artifacts.schema.ARRAYS`, with unit rows where the format asks for them."""
     d = network.config.dimensions

@@ -19,9 +19,9 @@ from macrid.model.baselines.popularity import Popularity
 from macrid.model.checkpoint import Checkpoints
 from macrid.model.continuation import Predecessor
 from macrid.model.datasets.dataset import Source, Watcher
-from macrid.model.errors import DataError, RanksError
+from macrid.model.errors import CheckpointError, DataError, RanksError
 from macrid.model.evaluation import Evaluation, Scorer, evaluate
-from macrid.model.export import Provenance, export, restore
+from macrid.model.export import Provenance, export, refuse_unservable, restore
 from macrid.model.index import DEFAULT_BUDGET
 from macrid.model.interactions import ColumnNames, Interactions, read_interactions
 from macrid.model.items import Items, read_items, untitled
@@ -52,6 +52,7 @@ PAPER_RECIPE: Mapping[str, object] = {  # what the authors' code does where our 
     "prior_std": 0.075,
 }
 
+REFIT = "refit"  # what the name of its checkpoint ends with
 METRICS_OF_A_CONTINUATION = (
     "training went on from {version}, which may have learnt from users held out here: the figures may be too good, and the best "
     "epoch may come too early"
@@ -187,7 +188,17 @@ def run(
         checkpoints: where training keeps its state; the files are removed once the bundle is written.
         predecessor: the bundle to go on from; the concepts and dimensions that agree keep their ids.
         ranks: the processes that train together, of which this must be the first; the others `follow`.
+
+    Ctrl-C ends training, or the refit after it; what is exported then is the best epoch so far.
+
+    Raises:
+        TrainingError: the network cannot be served, or see `train`.
+        CheckpointError: see `train`; or there is a checkpoint of a refit without the one of the training before it.
     """
+    refuse_unservable(config.network)
+    if checkpoints is not None:
+        checkpoints = dataclasses.replace(checkpoints, continues=predecessor.model_version if predecessor else None)
+        _refuse_refit_alone(checkpoints)
     trained = train(split, config, on_epoch, checkpoints, _start(predecessor, split), ranks)
     table = compare(trained.network, split)
     network, served = trained.network, split
@@ -195,18 +206,24 @@ def run(
     metrics: dict[str, object] = {"test": table, "users": len(split.test.user_ids)}
     phases = [checkpoints] if checkpoints is not None else []
     if refit_on_all and not trained.interrupted:
-        served, fitted_on = everyone(source.interactions, split.seed), "all_users"
-        phases += [checkpoints.beside("refit")] if checkpoints is not None else []
-        network = refit(
-            served.training,
-            trained.config,
-            trained.best_epoch,
-            on_refit,
-            phases[-1] if phases else None,
-            _start(predecessor, served),
-            ranks,
-        )
-        metrics["of"] = METRICS_BEFORE_REFIT.format(users=len(split.training_user_ids))
+        everybody = everyone(source.interactions, split.seed)
+        phases += [checkpoints.beside(REFIT)] if checkpoints is not None else []
+        try:
+            network = refit(
+                everybody.training,
+                _asked_again(trained, config),
+                trained.best_epoch,
+                on_refit,
+                phases[-1] if phases else None,
+                _start(predecessor, everybody),
+                ranks,
+            )
+            served, fitted_on = everybody, "all_users"
+            metrics["of"] = METRICS_BEFORE_REFIT.format(users=len(split.training_user_ids))
+        except KeyboardInterrupt:
+            if ranks.size > 1:
+                raise
+            trained = dataclasses.replace(trained, interrupted=True)
     if predecessor is not None:
         metrics["caution"] = METRICS_OF_A_CONTINUATION.format(version=predecessor.model_version)
     provenance = Provenance(
@@ -228,7 +245,22 @@ def follow(source: Source, split: Split, config: TrainingConfig, ranks: Ranks, *
     """Take part in the trainings of `run` in another process, which evaluates and writes; arguments as there."""
     trained = train(split, config, ranks=ranks)
     if refit_on_all:
-        refit(everyone(source.interactions, split.seed).training, trained.config, trained.best_epoch, ranks=ranks)
+        training = everyone(source.interactions, split.seed).training
+        refit(training, _asked_again(trained, config), trained.best_epoch, ranks=ranks)
+
+
+def _asked_again(trained: Trained, config: TrainingConfig) -> TrainingConfig:
+    """What a training was found to be, for another one, which chooses its precision where it runs."""
+    return dataclasses.replace(trained.config, precision=config.precision)
+
+
+def _refuse_refit_alone(checkpoints: Checkpoints) -> None:
+    refit_path = checkpoints.beside(REFIT).path
+    if refit_path.exists() and not (checkpoints.resume and checkpoints.path.exists()):
+        raise CheckpointError(
+            f"{refit_path} exists: a refit that has not ended; go on with it with --resume, beside {checkpoints.path.name}, or "
+            "remove the file"
+        )
 
 
 def _start(predecessor: Predecessor | None, split: Split) -> Start | None:

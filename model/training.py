@@ -12,7 +12,7 @@ import torch
 from scipy import sparse
 
 from macrid.model.checkpoint import Checkpoints, Keeper, data_fingerprint
-from macrid.model.errors import DataError, RanksError, TrainingError
+from macrid.model.errors import CheckpointError, DataError, RanksError, TrainingError
 from macrid.model.evaluation import Evaluation, evaluate
 from macrid.model.initialisation import start_from_co_clicks
 from macrid.model.landmarks import refinement_of
@@ -185,10 +185,15 @@ def refit(
         ranks: see `train`.
 
     Raises:
-        TrainingError, CheckpointError, RanksError: see `train`.
+        TrainingError, CheckpointError, RanksError: see `train`. CheckpointError too where the checkpoint has gone further.
     """
     config = dataclasses.replace(resolved(config, *training.shape), epochs=epochs)
     state, keeper = _begin(training, config, checkpoints, data_fingerprint(training), start, ranks)
+    if checkpoints is not None and state.passes > epochs:
+        raise CheckpointError(
+            f"{checkpoints.path}: has gone through {state.passes} epochs, expected at most {epochs}, the number of the best one; "
+            "remove the file"
+        )
     config = dataclasses.replace(config, precision=precision_here(config))
     question = _question(training, config)
     while state.passes < epochs:
@@ -259,6 +264,7 @@ def _begin(
     first = ranks.rank == 0
     free = set(FREE_TO_CHANGE) - ({"refinement"} if config.refinement_in_training else set())
     identity = {name: value for name, value in settings.items() if name not in free}
+    identity["continue_from"] = None if checkpoints is None else checkpoints.continues
     keeper = Keeper(checkpoints if first else None, identity)
     found = keeper.found()
     generator = torch.Generator().manual_seed(config.seed)

@@ -51,6 +51,14 @@ class TestStart:
         expected = outcome.trained.network.score(split.test.fold_in)
         np.testing.assert_allclose(network.score(split.test.fold_in), expected, atol=1e-3)
 
+    def test_a_concept_that_no_item_belongs_to_is_taken_over_too(self, small_run, bundle, network):
+        _, split = small_run
+        predecessor, last = Predecessor(bundle), bundle.manifest.concepts - 1
+        predecessor._concepts = np.minimum(predecessor._concepts, last - 1)
+        predecessor.start(split.item_ids, network, split.training, torch.Generator())
+        prototypes = torch.nn.functional.normalize(network.prototypes.detach(), dim=1).numpy()
+        np.testing.assert_allclose(prototypes, bundle.prototypes, atol=1e-5)
+
     def test_a_new_item_starts_in_the_concept_of_what_its_users_have(self, small_run, bundle, predecessor, network):
         _, split = small_run
         popular = np.argsort(-bundle.popularity)[:20]

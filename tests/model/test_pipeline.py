@@ -9,8 +9,9 @@ import pytest
 from macrid.artifacts.bundle import Bundle
 from macrid.model import pipeline, training
 from macrid.model.checkpoint import Checkpoints
+from macrid.model.continuation import Predecessor
 from macrid.model.datasets.dataset import Source
-from macrid.model.errors import DataError
+from macrid.model.errors import CheckpointError, DataError
 
 
 class TestSources:
@@ -115,11 +116,16 @@ class TestMlLatestSmall:
 
 
 @pytest.fixture(scope="module")
-def refitted(small_shop, tmp_path_factory):
+def prepared(small_shop):
     options = pipeline.SourceOptions(items=small_shop / "items.csv", name="small-shop")
     source = pipeline.load_source(str(small_shop / "clicks.csv"), options)
-    split = pipeline.split_source(source, None, seed=1)
     config = pipeline.training_config(source, {"epochs": 2, "batch_size": 100, "dimensions": 16, "seed": 1})
+    return source, pipeline.split_source(source, None, seed=1), config
+
+
+@pytest.fixture(scope="module")
+def refitted(prepared, tmp_path_factory):
+    source, split, config = prepared
     folder = tmp_path_factory.mktemp("refit")
     checkpoints = Checkpoints(folder / "state.npz", every_seconds=0)
     passes = []
@@ -149,3 +155,68 @@ class TestRefit:
         with pytest.raises(DataError, match="refitted on all users"):
             pipeline.evaluate_bundle(bundle)
         assert pipeline.split_of(bundle).training.shape == (len(source.interactions.user_ids), bundle.manifest.items)
+
+
+def stop(_):
+    raise KeyboardInterrupt
+
+
+class TestGoingOn:
+    """A training that is interrupted, and what the next one says of the files it left."""
+
+    def interrupted(self, prepared, folder, **options):
+        """Ctrl-C in the refit, after its first epoch."""
+        checkpoints = Checkpoints(folder / "state.npz", every_seconds=0)
+        return pipeline.run(
+            *prepared, folder / "bundle", refit_on_all=True, on_refit=stop, checkpoints=checkpoints, **options
+        )
+
+    def test_ctrl_c_in_the_refit_keeps_what_was_evaluated_and_the_refit_can_go_on(self, prepared, refitted, tmp_path):
+        outcome = self.interrupted(prepared, tmp_path)
+        assert outcome.trained.interrupted
+        with contextlib.closing(Bundle.open(tmp_path / "bundle")) as bundle:
+            assert bundle.manifest.fitted_on == "training_users"
+            assert bundle.manifest.training["interrupted"]
+            assert "of" not in bundle.manifest.metrics
+        checkpoints = Checkpoints(tmp_path / "state.npz", resume=True)
+        pipeline.run(*prepared, tmp_path / "again", refit_on_all=True, checkpoints=checkpoints)
+        with contextlib.closing(Bundle.open(tmp_path / "again")) as bundle:
+            np.testing.assert_array_equal(bundle.item_embeddings, refitted[0].item_embeddings)
+
+    @pytest.mark.parametrize("resume", [True, False])
+    def test_a_refit_whose_training_has_gone_is_refused_before_any_work(self, prepared, tmp_path, resume):
+        self.interrupted(prepared, tmp_path)
+        (tmp_path / "state.npz").unlink()
+        checkpoints, epochs = Checkpoints(tmp_path / "state.npz", resume=resume), []
+        with pytest.raises(CheckpointError, match=r"state\.npz\.refit exists: .* --resume"):
+            pipeline.run(*prepared, tmp_path / "other", epochs.append, refit_on_all=True, checkpoints=checkpoints)
+        assert not epochs
+
+    def test_a_refit_that_has_gone_further_than_the_best_epoch_is_refused(self, prepared, tmp_path):
+        split, config = prepared[1:]
+        checkpoints = Checkpoints(tmp_path / "state.npz", resume=True)
+        training.refit(split.training, config, 2, checkpoints=checkpoints)
+        with pytest.raises(CheckpointError, match="has gone through 2 epochs, expected at most 1"):
+            training.refit(split.training, config, 1, checkpoints=checkpoints)
+
+    def test_with_precision_auto_another_processor_goes_on_with_the_refit(self, prepared, tmp_path, monkeypatch):
+        source, split, config = prepared
+        auto = (source, split, dataclasses.replace(config, precision="auto"))
+        monkeypatch.setattr(training, "multiplies_bfloat16", lambda: True)
+        self.interrupted(auto, tmp_path)
+        monkeypatch.setattr(training, "multiplies_bfloat16", lambda: False)
+        checkpoints = Checkpoints(tmp_path / "state.npz", resume=True)
+        outcome = pipeline.run(*auto, tmp_path / "again", refit_on_all=True, checkpoints=checkpoints)
+        assert outcome.manifest.fitted_on == "all_users"
+
+    @pytest.mark.parametrize("before", [True, False])
+    def test_a_training_that_began_from_another_bundle_or_from_none_is_another(
+        self, prepared, refitted, tmp_path, before
+    ):
+        checkpoints = Checkpoints(tmp_path / "state.npz", every_seconds=0, resume=True)
+        predecessor = Predecessor(refitted[0])
+        first, second = (predecessor, None) if before else (None, predecessor)
+        version = first and first.model_version
+        training.train(*prepared[1:], checkpoints=dataclasses.replace(checkpoints, continues=version))
+        with pytest.raises(CheckpointError, match="continue_from was"):
+            pipeline.run(*prepared, tmp_path / "bundle", checkpoints=checkpoints, predecessor=second)
