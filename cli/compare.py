@@ -18,6 +18,15 @@ def whole_numbers(text: str, option: str) -> list[int]:
         raise typer.BadParameter(f"{text!r}; expected whole numbers with commas between", param_hint=option) from error
 
 
+def seeds_in(text: str) -> list[int]:
+    """Seeds of splits with commas between."""
+    seeds = whole_numbers(text, "--seeds")
+    wrong = next((seed for seed in seeds if not 0 <= seed < 2**32), None)
+    if wrong is not None or not seeds:
+        raise typer.BadParameter(f"{text!r}; expected whole numbers from 0 to {2**32 - 1}", param_hint="--seeds")
+    return seeds
+
+
 def compare_source(
     source: Any, seeds: list[int], baselines: str | None, configs: Path | None, held_out_users: int | None, out: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """`macrid evaluate`, `analyse` and `choose-k`: how good a model is, what it learnt, and how many concepts it needs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from macrid.cli.app import app, console, trainer
-from macrid.cli.compare import compare_source, whole_numbers
+from macrid.cli.compare import compare_source, seeds_in, whole_numbers
 from macrid.cli.loading import load_source
 from macrid.cli.options import (
     DEFAULT_DATA,
@@ -22,6 +23,8 @@ from macrid.cli.options import (
     with_data_options,
 )
 from macrid.cli.output import print_source, print_table, trainings, write_json
+
+SEEDS = "98765"
 
 
 @app.command()
@@ -39,7 +42,7 @@ def evaluate(
     ] = None,
     seeds: Annotated[
         str, typer.Option(metavar="1,2,3", rich_help_panel="Comparison", help="Of the splits and of training.")
-    ] = "98765",
+    ] = SEEDS,
     baselines: Annotated[
         str | None, typer.Option(metavar="A,B", rich_help_panel="Comparison", help="Default: all there are.")
     ] = None,
@@ -70,11 +73,13 @@ def evaluate(
     if compare is not None:
         if bundle is not None:
             raise typer.BadParameter("a bundle and --compare exclude each other", param_hint="BUNDLE")
+        numbers = seeds_in(seeds)
         source = load_source(compare, data.source_options())
-        numbers = whole_numbers(seeds, "--seeds")
         folder = out or Path("runs") / f"compare-{source.name}"
         compare_source(source, numbers, baselines, configs, data.held_out_users, folder)
         return
+    of_comparison = {"seeds": seeds != SEEDS, "baselines": baselines, "configs": configs, "out": out}
+    _refuse_without_compare({**of_comparison, **data.changed(but="folder")})
     from macrid.artifacts.bundle import Bundle
     from macrid.artifacts.store import Store
 
@@ -83,6 +88,16 @@ def evaluate(
     console.print(f"{opened.manifest.model_version}, fitted on {opened.manifest.fitted_on.replace('_', ' ')}")
     table, split = pipeline.evaluate_bundle(opened, data.folder)
     print_table(table, len(split.test.user_ids))
+
+
+def _refuse_without_compare(given: Mapping[str, object]) -> None:
+    """Refuse what is for a comparison; a bundle says itself how its clicks were read and split."""
+    name = next((name for name, value in given.items() if value), None)
+    if name is not None:
+        option = "--" + name.replace("_", "-")
+        raise typer.BadParameter(
+            "has no effect without --compare: a bundle says how its clicks were read", param_hint=option
+        )
 
 
 @app.command()

@@ -153,6 +153,11 @@ class DataOptions:
         data_option(min=1, help="Users held out, each for validation and test; default: a tenth."),
     ] = None
 
+    def changed(self, *, but: str) -> dict[str, bool]:
+        """Field -> whether it is another than by default, all but one of them."""
+        names = [field.name for field in dataclasses.fields(self) if field.name != but]
+        return {name: getattr(self, name) != getattr(DEFAULT_DATA, name) for name in names}
+
     def source_options(self, items: Path | None = None, name: str | None = None) -> "SourceOptions":
         """For the trainer."""
         pipeline = trainer()

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from macrid.cli.app import app, console, trainer
-from macrid.cli.compare import whole_numbers
+from macrid.cli.compare import seeds_in
 from macrid.cli.loading import load_source
 from macrid.cli.options import DEFAULT_DATA, DataOptions, Given, with_data_options
 from macrid.cli.output import counting, print_source
@@ -58,13 +58,14 @@ def tune(
     trainer()
     from macrid.model import tuning
 
+    numbers = seeds_in(seeds)
     source = load_source(given, data.source_options())
     print_source(source)
     search = tuning.Search(
         method=model,
         fixed=dict(_setting(text) for text in fixed or ()),
         also=tuple(name.strip() for name in also.split(",") if name.strip()),
-        seeds=tuple(whole_numbers(seeds, "--seeds")),
+        seeds=tuple(numbers),
         held_out_users=data.held_out_users,
     )
     out = out or Path("configs") / source.name / f"{model}.toml"

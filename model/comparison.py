@@ -6,6 +6,7 @@ further seed or method costs only what is new.
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -203,11 +204,15 @@ def markdown(comparison: Comparison, where: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _interval(test: PairedTest) -> str:
+    return "–" if math.isnan(test.low) else f"{test.low:+.4f} to {test.high:+.4f}"
+
+
 def _test_line(each: Test) -> str:
     test = each.test
     return (
         f"| {method(each.baseline).title} | {each.measure} | {test.difference:+.4f} ± {test.standard_error:.4f} "
-        f"| {test.low:+.4f} to {test.high:+.4f} | {_p(test.p_users)} | {_p(each.p_holm)} | {_p(test.p_splits)} "
+        f"| {_interval(test)} | {_p(test.p_users)} | {_p(each.p_holm)} | {_p(test.p_splits)} "
         f"| {test.better} / {test.equal} / {test.worse} |"
     )
 

@@ -38,8 +38,8 @@ class PairedTest:
     Attributes:
         difference: mean of ours − theirs.
         standard_error: of it, users being clusters.
-        low, high: 95 % interval of it.
-        p_users: two-sided, see the module's docstring; 1 where no user differs.
+        low, high: 95 % interval of it; NaN with one user.
+        p_users: two-sided, see the module's docstring; 1 where no user differs, NaN with one user.
         p_splits: two-sided; NaN with one split.
         better, equal, worse: evaluations in which ours is above, level with, below theirs.
         users: different users.
@@ -84,7 +84,7 @@ def paired_test(
     differences = ours - theirs
     pooled = mean_over_users(differences, users)
     count = len(set(users))
-    reach = pooled.standard_error * (float(stats.t.ppf(0.975, count - 1)) if count > 1 else 0.0)
+    reach = pooled.standard_error * float(stats.t.ppf(0.975, count - 1)) if count > 1 else float("nan")
     return PairedTest(
         difference=pooled.mean,
         standard_error=pooled.standard_error,
@@ -108,15 +108,17 @@ def _over_splits(differences: Floats, splits: npt.NDArray[np.int64], test_share:
 
 
 def _two_sided(mean: float, standard_error: float, degrees: int) -> float:
+    if not degrees:
+        return float("nan")
     if standard_error == 0:
         return 1.0 if mean == 0 else 0.0
     return float(2 * stats.t.sf(abs(mean) / standard_error, degrees))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values that keep the chance of any false finding among them all (Holm 1979), in the order given."""
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
+    """P-values that keep the chance of any false finding among them all (Holm 1979), in the order given; NaN stays NaN."""
+    order = np.argsort(p_values, kind="stable")  # NaN last
+    factors = np.maximum(np.arange(len(p_values), 0, -1) - int(np.isnan(p_values).sum()), 1)
     raised = np.minimum(1.0, np.maximum.accumulate(np.asarray(p_values)[order] * factors))
     adjusted = np.empty(len(p_values))
     adjusted[order] = raised

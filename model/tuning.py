@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
@@ -35,7 +34,7 @@ from macrid.model.training import default_batch_size
 HEARTBEAT = 60  # seconds; a trial whose process has been silent for three of them is counted as failed
 FAILURES_PER_TRIAL = 3  # a search whose every trial diverges ends too
 WARM_UP_TRIALS = 5
-WARM_UP_EPOCHS = 5
+WARM_UP_EPOCHS = 5  # of every split
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 IDENTITY = "macrid"
 
@@ -164,7 +163,7 @@ def _open(name: str, storage: str, identity: str) -> optuna.Study:
                 storage=database,
                 direction="maximize",
                 load_if_exists=True,
-                pruner=optuna.pruners.MedianPruner(WARM_UP_TRIALS, WARM_UP_EPOCHS),
+                pruner=optuna.pruners.MedianPruner(WARM_UP_TRIALS),
             )
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("sqlalchemy", "optuna"):
@@ -210,12 +209,15 @@ def _work(
     splits = [split_source(source, search.held_out_users, seed) for seed in search.seeds]
     begun = len(study.get_trials(deepcopy=False))
     study.sampler = optuna.samplers.TPESampler(
-        seed=search.seeds[0] + 1_000 * worker + begun, n_startup_trials=max(3, trials // 5)
+        seed=(search.seeds[0] + 1_000 * worker + begun) % 2**32, n_startup_trials=max(3, trials // 5)
     )
 
     def objective(trial: optuna.Trial) -> float:
         settings = resolve(chosen, source, {**search.fixed, **_suggest(trial, space)}, "trial")
-        return float(np.mean([_validated(trial, chosen, split, at, settings) for at, split in enumerate(splits)]))
+        total = 0.0
+        for at, split in enumerate(splits):
+            total += _validated(trial, chosen, split, at, settings, total)
+        return total / len(splits)
 
     if finished(study) >= trials:
         return
@@ -256,8 +258,11 @@ def _suggest_one(trial: optuna.Trial, name: str, distribution: BaseDistribution)
     return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
 
 
-def _validated(trial: optuna.Trial, chosen: Method, split: Split, at: int, settings: Settings) -> float:
+def _validated(trial: optuna.Trial, chosen: Method, split: Split, at: int, settings: Settings, before: float) -> float:
     """Fit on one split; the best validation NDCG@100.
+
+    What is reported adds what the splits `before` came to, for the pruner looks at the largest of all reports of a trial: it must
+    be the last.
 
     Raises:
         TrialPruned: the trial is below the median of the others.
@@ -269,8 +274,8 @@ def _validated(trial: optuna.Trial, chosen: Method, split: Split, at: int, setti
         nonlocal best
         best = max(best, ndcg)
         assert isinstance(epochs, int)
-        trial.report(best, step=at * epochs + number)
-        if trial.should_prune():
+        trial.report(before + best, step=at * epochs + number)
+        if number >= WARM_UP_EPOCHS and trial.should_prune():
             raise optuna.TrialPruned
 
     scorer = chosen.fit(split, settings, split.seed, on_epoch)

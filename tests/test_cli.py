@@ -260,6 +260,27 @@ class TestErrors:
         assert "Traceback" not in said
         assert [path.name for path in tmp_path.iterdir()] == ["clicks.csv"]  # not even an empty folder
 
+    @pytest.mark.parametrize("seeds", ["-1", "4294967296", ",", "1,x"])
+    @pytest.mark.parametrize("command", [["evaluate", "--compare"], ["tune"]], ids=["evaluate", "tune"])
+    def test_seeds_that_are_none_are_refused_before_any_work(self, tmp_path, command, seeds):
+        (tmp_path / "clicks.csv").write_text("user,item\na,b\n")
+        said = macrid(*command, "clicks.csv", f"--seeds={seeds}", cwd=tmp_path, expect=2)
+        assert f"'{seeds}'; expected whole numbers" in said
+        assert [path.name for path in tmp_path.iterdir()] == ["clicks.csv"]
+
+    @pytest.mark.parametrize(
+        "option", [["--seeds", "1,2"], ["--baselines", "ease"], ["--min-rating", 4], ["--held-out-users", 3]]
+    )
+    def test_what_is_for_a_comparison_is_refused_without_one(self, small_run, tmp_path, option):
+        said = macrid("evaluate", small_run[0].folder, *option, cwd=tmp_path, expect=2)
+        assert f"{option[0]}: has no effect without --compare" in said
+
+    def test_a_network_that_cannot_be_served_is_refused_before_training(self, small_shop, tmp_path):
+        (tmp_path / "m.toml").write_text('model = "macridvae"\n[settings]\nsimilarity = "inner_product"\n')
+        said = macrid("train", small_shop / "clicks.csv", "--config", "m.toml", "--out", "out", cwd=tmp_path, expect=2)
+        assert "only a network of 'cosine' can be served" in said
+        assert "training:" not in said
+
     def test_an_unknown_source_lists_the_known_ones(self, tmp_path):
         assert "demo-shop, ml-latest-small" in macrid("train", "netflicks", cwd=tmp_path, expect=2)
 

@@ -61,6 +61,12 @@ class TestPairedTest:
         found = paired_test(same, same, names(3), np.array([1, 1, 2]), 0.1)
         assert (found.p_users, found.p_splits, found.equal) == (1.0, 1.0, 3)
 
+    def test_one_user_says_nothing_of_others(self):
+        found = paired_test(np.array([0.3, 0.2]), np.zeros(2), ["a", "a"], np.array([1, 2]), 0.1)
+        assert found.difference == pytest.approx(0.25)
+        assert np.isnan([found.p_users, found.low, found.high]).all()
+        assert 0 < found.p_splits < 1
+
     def test_under_no_difference_few_tests_say_there_is_one_although_users_come_again(self):
         """With users as clusters 5 % of tests are wrong, as promised; ignoring them, twice as many and more."""
         rng, users, splits = np.random.default_rng(1), names(40) * 4, np.repeat(range(4), 40)
@@ -78,3 +84,4 @@ def test_holm_raises_p_values_in_their_order():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+    assert holm([np.nan, 0.03, np.nan, 0.01]) == pytest.approx([np.nan, 0.03, np.nan, 0.02], nan_ok=True)

@@ -8,11 +8,12 @@ import optuna
 import pytest
 
 from macrid.model import pipeline, tuning
+from macrid.model.baselines.mult_dae import MultDaeConfig
 from macrid.model.errors import DataError, TrainingError
 from macrid.model.methods import ALL, method, resolve
 from macrid.model.search_spaces import ON_REQUEST, SPACES
 from macrid.model.settings import check_settings, read_settings
-from macrid.model.tuning import Search, best_of, finished, open_search, space_of, tune, write_best
+from macrid.model.tuning import WARM_UP_EPOCHS, Search, best_of, finished, open_search, space_of, tune, write_best
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,23 @@ class TestSearching:
         states = [trial.state.name for trial in study.trials]
         assert states == ["COMPLETE"] * 6 + ["PRUNED"] * 6
         assert max(study.trials[-1].intermediate_values) < 8
+
+    def test_a_later_split_is_compared_with_that_split_whatever_the_first_one_was(self, source, storage, monkeypatch):
+        fits = []
+
+        def fit(split, settings, seed, on_epoch):
+            fits.append(seed)
+            trial, second = divmod(len(fits) - 1, 2)
+            for number in range(1, 9):
+                on_epoch(number, 0.36 if not second else 0.3 if trial < 6 else 0.1)
+
+        monkeypatch.setitem(ALL, "multdae", dataclasses.replace(ALL["multdae"], fit=fit))
+        study = run(source, Search("multdae", {}, seeds=(1, 2)), storage, 9)
+        assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 6 + ["PRUNED"] * 3
+        assert study.trials[0].value == pytest.approx(0.33)
+        assert [max(trial.intermediate_values) for trial in study.trials[6:]] == [
+            MultDaeConfig().epochs + WARM_UP_EPOCHS
+        ] * 3
 
     def test_trials_that_diverge_are_no_candidates_and_do_not_go_on_for_ever(self, source, storage, monkeypatch):
         def diverge(*_):
