@@ -77,32 +77,36 @@ def read_interactions(
     The source is read batch by batch, unless rows must be put in order or a column of ids holds fractions.
 
     Raises:
-        DataError: a column is missing, an id is empty, a rating is no number, or nothing is left.
+        DataError: a column is missing, an id is empty, a rating is no number, or nothing is left; or a column of ratings is named
+            and nothing is asked of them.
     """
     columns = columns or ColumnNames()
+    if columns.rating is not None and min_rating is None:
+        raise DataError(
+            f"the column of ratings is {columns.rating!r}, and no rating is refused; say which are clicks with --min-rating, or "
+            "leave --rating-column out"
+        )
     if min_rating is not None and not np.isfinite(min_rating):
         raise DataError(f"the minimum rating is {min_rating}, expected a finite number")
     table = stream_table(path)
     user = find_column(table, path, "user", columns.user, USER_NAMES)
     item = find_column(table, path, "item", columns.item, ITEM_NAMES)
     rating = None
-    if min_rating is not None or columns.rating is not None:
+    if min_rating is not None:
         rating = find_column(table, path, "rating", columns.rating, RATING_NAMES)
     if columns.timestamp is None and not any(table.types[name].is_float() for name in (user, item)):
         frames = table.batches([user, item] if rating is None else [user, item, rating])
     else:
-        frames = iter([_whole(table, path, columns.timestamp)])
-    pairs = _accepted(frames, path, (user, item), rating, min_rating)
+        frames = _whole(table)
+    pairs = _accepted(frames, path, (user, item), rating, min_rating, columns.timestamp)
     return _interactions(number(pairs, min_user_items), min_user_items, str(path))
 
 
-def _whole(table: Stream, path: Path, timestamp: str | None) -> pl.DataFrame:
-    """All rows, in the order of time if its column is named."""
-    frame = pl.concat(table.batches(table.columns))
-    if timestamp is None or frame.is_empty():
-        return frame
-    name = find_column(frame, path, "timestamp", timestamp, ())
-    return frame.with_columns(as_times(frame[name], path)).sort(name, maintain_order=True)
+def _whole(table: Stream) -> Iterator[pl.DataFrame]:
+    """All rows as one batch, or none."""
+    batches = list(table.batches(table.columns))
+    if batches:
+        yield pl.concat(batches)
 
 
 def _accepted(
@@ -111,8 +115,12 @@ def _accepted(
     names: tuple[str, str],
     rating: str | None,
     min_rating: float | None,
+    timestamp: str | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """The pairs that are rated high enough, as columns `user` and `item`: text, or whole numbers where the source has such."""
+    """The pairs that are rated high enough, as columns `user` and `item`: text, or whole numbers where the source has such.
+
+    In the order of time within a frame, if its column is named; rows are named in errors as the file has them.
+    """
     checked = CheckedItems()
     first = 1
     for frame in frames:
@@ -123,9 +131,17 @@ def _accepted(
         pairs = pl.DataFrame({"user": user, "item": item})
         checked.refuse_bad_ids(pairs, path, first + kept)
         first += len(frame)
+        if timestamp is not None:
+            times = as_times(frame[find_column(frame, path, "timestamp", timestamp, ())], path).gather(kept)
+            pairs = _in_order(pairs, times)
         yield pairs
     if first == 1:
         raise DataError(f"{path}: there is a header but no interaction below it")
+
+
+def _in_order(pairs: pl.DataFrame, times: pl.Series) -> pl.DataFrame:
+    """Rows in the order of time; of the same time as they were."""
+    return pairs.with_columns(times.alias("time")).sort("time", maintain_order=True).drop("time")
 
 
 def _ids(values: pl.Series, path: Path) -> pl.Series:

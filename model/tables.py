@@ -17,6 +17,8 @@ ROWS_AT_ONCE = 2_000_000
 NOT_BLANK = ~pl.all_horizontal(pl.all().is_null())
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+# After a time of day: Z, or hours and perhaps minutes from UTC.
+OFFSET = r"(:\d\d(?:\.\d+)?) ?(?:Z|([+-])(\d\d):?(\d\d)?)$"
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -68,14 +70,17 @@ def _advice(message: str) -> str:
         return "a line has more fields than the header; put fields that hold the separator in double quotes"
     if "utf-8" in message.lower() or "utf8" in message.lower():
         return "it is not UTF-8; save it with that encoding"
+    if "malformed" in message or "could not parse" in message:
+        return "a field holds a double quote; put the field in double quotes, and double those that are in it"
     return message.splitlines()[0]
 
 
 def _tidy_names(columns: list[str], path: Path) -> list[str]:
     names = [name.strip() for name in columns]
-    repeated = next((name for name in names if "_duplicated_" in name and name.split("_duplicated_")[0] in names), None)
+    as_written = [name.split("_duplicated_")[0] for name in names]  # polars tells equal ones apart so
+    repeated = next((name for at, name in enumerate(as_written) if name in names[:at]), None)
     if repeated is not None:
-        raise DataError(f"{path}: the header names the column {repeated.split('_duplicated_')[0]!r} twice")
+        raise DataError(f"{path}: the header names the column {repeated!r} twice")
     return names
 
 
@@ -204,17 +209,20 @@ def as_numbers(values: pl.Series, path: Path, first: int = 1) -> pl.Series:
 
 
 def as_times(values: pl.Series, path: Path) -> pl.Series:
-    """Numbers or ISO 8601 times, whichever fits more of the values.
+    """Numbers or ISO 8601 times, whichever fits more of the values; times that say how far they are from UTC are brought to it.
 
     Raises:
         DataError: names the first row whose value does not fit.
     """
     if values.dtype.is_temporal() and not values.null_count():
         return values
-    text = as_text(values, path).str.replace("T", " ").str.replace(r"(Z|[+-]\d\d:?\d\d)$", "")
+    text = as_text(values, path)
     numbers = text.cast(pl.Float64, strict=False)
     readings = [numbers.set(~numbers.is_finite().fill_null(value=False), None)]
-    readings += [text.str.to_datetime(form, strict=False) for form in TIME_FORMATS]
+    clock = text.str.replace("T", " ")
+    ahead = _minutes_ahead(clock)
+    local = clock.str.replace(OFFSET, "$1")
+    readings += [local.str.to_datetime(form, strict=False) - ahead for form in TIME_FORMATS]
     times = min(readings, key=pl.Series.null_count)
     if times.null_count():
         row = int(times.is_null().arg_max() or 0)
@@ -223,3 +231,11 @@ def as_times(values: pl.Series, path: Path) -> pl.Series:
             f"{path}: column {values.name!r}, data row {row + 1}: {value!r} is neither a number nor an ISO 8601 time"
         )
     return times
+
+
+def _minutes_ahead(clock: pl.Series) -> pl.Series:
+    """How far times are ahead of UTC, as durations; none where they do not say."""
+    sign, hours, minutes = (clock.str.extract(OFFSET, group) for group in (2, 3, 4))
+    total = hours.cast(pl.Int64).fill_null(0) * 60 + minutes.cast(pl.Int64).fill_null(0)
+    west = (sign == "-").fill_null(value=False).cast(pl.Int64)
+    return (total * (1 - 2 * west) * 60_000_000).cast(pl.Duration("us"))

@@ -58,6 +58,11 @@ def _films(folder: Path) -> Items:
 def _double_colons(path: Path, names: list[str]) -> pl.DataFrame:
     """A file of the original format: fields between double colons, ISO 8859-1, no header."""
     rows = [line.split("::") for line in path.read_text(encoding="latin-1").splitlines() if line]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(names):
+            raise DataError(
+                f"{path}: line {number} has {len(row)} fields, expected {', '.join(names)} between double colons"
+            )
     return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
 
 

@@ -81,6 +81,9 @@ class TestReading:
             ("2024-03-01T00:00:00Z", "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z"),
             ("2024-03-01", "2024-01-01", "2024-02-01"),
             ("2024-03-01 10:05", "2024-01-01 10:05", "2024-02-01 10:05"),
+            ("2024-01-01 10:00:00+00", "2023-12-31 23:00:00-0130", "2024-01-01 01:00:00.5+00"),
+            ("2024-01-01T09:00:00+00:00", "2024-01-01T10:00:00+02:00", "2024-01-01T08:30:00Z"),
+            ("7", "-1234", "-5"),
         ],
     )
     def test_a_named_timestamp_puts_clicks_in_time_order(self, tmp_path, times):
@@ -156,6 +159,25 @@ class TestRefusals:
     def test_a_line_with_too_many_fields_is_refused(self, tmp_path):
         assert "cannot be read as csv" in self.refusal(tmp_path, "user,item\nann,x,surplus,more\n")
 
+    def test_rows_are_those_of_the_file_whatever_the_order_of_time(self, tmp_path):
+        text = "user,item,rating,at\nann,x,5,3\nann,y,high,1\nann,z,5,2\n"
+        message = self.refusal(tmp_path, text, columns=ColumnNames(timestamp="at"), min_rating=4)
+        assert "data row 2: 'high'" in message
+        message = self.refusal(tmp_path, "user,item,at\nann,x,3\n,y,1\n", columns=ColumnNames(timestamp="at"))
+        assert "data row 2: user" in message
+
+    def test_a_header_without_rows_says_so_where_rows_are_put_in_order_too(self, tmp_path):
+        assert "no interaction" in self.refusal(tmp_path, "user,item,at\n", columns=ColumnNames(timestamp="at"))
+
+    def test_a_column_of_ratings_of_which_nothing_is_asked_is_refused(self, clicks):
+        with pytest.raises(DataError, match=r"column of ratings is 'stars', and no rating is refused; .* --min-rating"):
+            read_interactions(clicks, columns=ColumnNames(rating="stars"))
+
+    def test_a_lone_quote_is_named_as_the_cause(self, tmp_path):
+        rows = "".join(f"ann\titem{number}{mark}\n" for number, mark in enumerate(["", '"', ""] * 100))
+        message = self.refusal(tmp_path, f"user\titem\n{rows}".replace("item3\n", '"item3\n', 1), name="inch.tsv")
+        assert "double quote" in message
+
     def test_a_time_that_is_none_is_shown_with_its_row(self, tmp_path):
         message = self.refusal(tmp_path, "user,item,at\nann,x,1\nann,y,soon\n", columns=ColumnNames(timestamp="at"))
         assert "'soon'" in message
@@ -165,6 +187,7 @@ class TestRefusals:
         [
             ("user;item\nann;x\n", "is ';' the separator?"),
             ("user,item,item\nann,x,y\n", "names the column 'item' twice"),
+            ("user, user,item\nann,x,y\n", "names the column 'user' twice"),
             ('user,item,rating\nann,x,"4,5"\n', "write decimals with a point"),
             ("user,item\nann," + "x" * 600 + "\n", "1 to 512 characters"),
         ],

@@ -26,6 +26,13 @@ class TestMl1m:
         assert source.items.titles[0] == "Amélie (2001)"
         assert source.items.rows[0] == ("Comedy|Romance", 2001)
 
+    def test_a_line_that_is_cut_off_is_named(self, folder):
+        (folder / "ratings.dat").write_text("7::1::5::978301\n7::2::5\n")
+        with pytest.raises(
+            DataError, match=r"ratings\.dat: line 2 has 3 fields, expected user, item, rating, timestamp"
+        ):
+            ml_1m.read(folder)
+
     def test_a_folder_without_ratings_names_what_it_looked_for(self, folder):
         with pytest.raises(DataError, match=r"neither ratings\.dat nor positives"):
             ml_1m.read(folder)
