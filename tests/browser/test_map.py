@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from macrid.artifacts.store import Store
 from tests.browser.conftest import serve
@@ -128,6 +128,23 @@ def test_a_walk_is_drawn_as_a_path_and_the_link_holds_it(mapped: Page, address: 
     mapped.get_by_role("button", name="Take the walk off the map").click()
     expect(walk).to_have_count(0)
     assert "p=" not in mapped.url
+
+
+def test_a_walk_that_comes_late_does_not_move_a_map_that_was_moved_meanwhile(
+    page: Page, address: str, ids: list[str]
+) -> None:
+    held: list[Route] = []
+    page.route(re.compile(r"/walk\?"), lambda route: held.append(route))
+    page.goto(address + fragment(ids, v="map", p=f"0:{ids[0]}"))
+    page.get_by_role("button", name="Nearer").click()
+    page.get_by_role("button", name="Show everything").click()
+    expect(page.locator(".map-walk circle")).to_have_count(0)
+    assert held
+    for route in held:
+        route.continue_()
+    expect(page.locator(".map-walk circle").first).to_be_attached()
+    page.get_by_role("button", name="Choose all in sight").click()
+    expect(page.get_by_role("region", name="60 things")).to_be_visible()
 
 
 def test_a_concept_can_be_lit(mapped: Page, address: str) -> None:

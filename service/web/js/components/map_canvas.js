@@ -5,9 +5,8 @@ import { path } from "../data.js";
 import { framesOf } from "../frames.js";
 import { html } from "../html.js";
 import { gestures } from "../map/gestures.js";
-import { moved } from "../map/camera.js";
 import { BLEED, drawPoints, radius } from "../map/raster.js";
-import { approach, camera, catchInside, caught, itemAt, lassoing, line, ownCamera, pinned, point, pointed } from "../map/state.js";
+import { approach, camera, catchInside, caught, itemAt, lassoing, line, pan, pinned, point, pointed } from "../map/state.js";
 import { showAll, size, step, whole, zoom, zoomIn, zoomOut } from "../map/state.js";
 import { openItem, toggleInHistory } from "../navigation.js";
 import { spotlight } from "../state.js";
@@ -19,7 +18,7 @@ import { MapTip } from "./map_tip.js";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const hand = {
-  pan: (dx, dy) => (ownCamera.value = moved(camera.peek(), dx, dy)),
+  pan,
   zoom,
   hover: (x, y) => pinned.peek() || point(itemAt(x, y)),
   leave: () => pinned.peek() || point(-1),

@@ -1,7 +1,8 @@
 /** What happens on the map: where it is looked at from, what is pointed at, what is drawn around. */
 import { computed, signal } from "../../vendor/signals.js";
 import { chart } from "../data.js";
-import { around, fitted, including, toMap, zoomed } from "./camera.js";
+import { trail } from "../state.js";
+import { around, fitted, including, moved, toMap, zoomed } from "./camera.js";
 import { inside, nearest, nextInDirection } from "./chart.js";
 
 const REACH = 14; // pixels from which a point can be pointed at
@@ -27,12 +28,21 @@ export const caught = signal([]);
 
 export const chartData = computed(() => chart.state.value.data);
 
+/** The walk that was on its way or drawn when the visitor last moved the map: it moves the map no more. */
+let settledFor = null;
+
+function look(from) {
+  ownCamera.value = from;
+  settledFor = trail.peek();
+}
+
+export const pan = (dx, dy) => look(moved(camera.peek(), dx, dy));
 export const zoom = (factor, x = size.peek().width / 2, y = size.peek().height / 2) => {
-  ownCamera.value = zoomed(camera.peek(), factor, x, y, whole.peek());
+  look(zoomed(camera.peek(), factor, x, y, whole.peek()));
 };
 export const zoomIn = () => zoom(KEY_ZOOM);
 export const zoomOut = () => zoom(1 / KEY_ZOOM);
-export const showAll = () => (ownCamera.value = null);
+export const showAll = () => look(null);
 
 export function itemAt(x, y) {
   const view = camera.peek();
@@ -57,7 +67,7 @@ export function step(dx, dy) {
   if (next < 0) return;
   point(next, true);
   const into = including(view, data.xs[next], data.ys[next], width, height);
-  if (into.left !== view.left || into.top !== view.top) ownCamera.value = into;
+  if (into.left !== view.left || into.top !== view.top) look(into);
 }
 
 /** @param {number[][]} around a line in pixels. */
@@ -74,8 +84,9 @@ export function catchAllInSight() {
   catchInside([[0, 0], [width, 0], [width, height], [0, height]]);
 }
 
-/** Go so near to some items that one sees how they lie. */
+/** Go so near to the items of the walk that one sees how they lie, unless the visitor has looked elsewhere since it was asked for. */
 export function approach(items) {
+  if (settledFor && settledFor === trail.peek()) return;
   const data = chartData.peek();
   const { width, height } = size.peek();
   const places = items.filter((item) => item !== undefined).map((item) => [data.xs[item], data.ys[item]]);
@@ -84,7 +95,7 @@ export function approach(items) {
 
 /** Another model has another map. */
 export function forgetAll() {
-  ownCamera.value = null;
+  ownCamera.value = settledFor = null;
   caught.value = [];
   line.value = [];
   point(-1);
