@@ -39,8 +39,10 @@ SCORED_TOGETHER = 1000
 FEW = 50_000
 # Behind excluded items values lie closer together, so lists are longer by half as many, up to here.
 MOST_LONGER = 1024
-# Users whose first stage is taken together: 10 MB of candidates at d = 100, in float64.
-USERS_AT_ONCE = 64
+# Users whose first stage is taken together: 10 MB of candidates at d = 100, in float64. Lists are made longer by what is excluded
+# there, up to so many items.
+USERS_AT_ONCE, MOST_LISTED = 64, 100
+NOTHING: Int64Array = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -88,57 +90,6 @@ class InvertedListsRanker:
         allowed: BoolArray | None = None,
     ) -> Ranking:
         """Return items that are allowed and not excluded, nearly always the best. See `Ranker.rank`."""
-        if weights is None and allowed is None and n <= STAGES[0]:
-            return self.rank_each(components[None], n, [excluded])[0]
-        return self._rank_in_stages(components, n, excluded, weights, allowed)
-
-    def rank_each(self, components: Float32Array, n: int, excluded: Sequence[Int64Array]) -> list[Ranking]:
-        """Rank for each of some users, in steps that they take together. See `Ranker.rank_each`."""
-        if n > STAGES[0]:
-            return [self._rank_in_stages(own, n, out) for own, out in zip(components, excluded, strict=True)]
-        firsts: list[Ranking] = []
-        for start in range(0, len(components), USERS_AT_ONCE):
-            part = slice(start, start + USERS_AT_ONCE)
-            firsts.extend(self._first_stage(components[part], excluded[part]))
-        return [
-            cut(first, n) if len(first.indices) >= n else self._rank_in_stages(own, n, out)
-            for first, own, out in zip(firsts, components, excluded, strict=True)
-        ]
-
-    def _first_stage(self, components: Float32Array, excluded: Sequence[Int64Array]) -> Iterator[Ranking]:
-        """Yield what the first stage finds for each user, (U, K, d): `_lists` and `_best_of`, for all of them."""
-        depth, left_out = STAGES[0], np.array([len(items) for items in excluded])
-        users, concepts, dimensions = components.shape
-        queries = (components + self._items.prototypes).reshape(-1, dimensions)
-        questions = questions_of(queries, self._index.d).reshape(users, concepts, -1)
-        # Each user's in steps of its own, so that nobody's cells depend on who else asks.
-        asked = np.concatenate([self._means.queries(own).whole for own in questions])
-        promised = self._promised(asked).reshape(users, concepts, -1)
-        shape = users, concepts, list_length(depth, int(left_out.max()))
-        values, items = np.full(shape, -np.inf, dtype=np.float32), np.full(shape, NO_ITEM, dtype=np.int64)
-        for user in range(users):
-            cells, asking = self._cells(promised[user], self._pairs(depth, left_out[user]))
-            length = list_length(depth, left_out[user])
-            own, found = self._search(questions[user][asking], cells, length, None, excluded[user])
-            values[user, asking, :length] = np.where(is_sure(own, found), own, -np.inf)
-            items[user, asking, :length] = found
-        flat = values.reshape(users, -1)
-        most = np.minimum(CANDIDATES * depth + left_out, flat.shape[1])
-        least = np.sort(flat, axis=1)[np.arange(users), -most]  # −inf where fewer are there
-        chosen = np.flatnonzero((flat >= least[:, None]) & (flat > -np.inf))
-        keys = chosen // flat.shape[1] * len(self._items) + items.ravel()[chosen]
-        rows, candidates = np.divmod(np.unique(keys), len(self._items))
-        counts = np.bincount(rows, minlength=users)
-        return rescored(self._items, components, counts, candidates, depth, certified=False)
-
-    def _rank_in_stages(
-        self,
-        components: Float32Array,
-        n: int,
-        excluded: Int64Array,
-        weights: Float64Array | None = None,
-        allowed: BoolArray | None = None,
-    ) -> Ranking:
         allowed_count = len(self._items) if allowed is None else int(np.count_nonzero(allowed))
         if allowed is not None and allowed_count <= FEW:
             return self._every_item.rank(components, n, excluded, weights, allowed)
@@ -165,6 +116,55 @@ class InvertedListsRanker:
         rest = self._every_item.rank(components, n + len(known), excluded, weights, allowed)
         return cut(joined([*parts, leave_out(rest, known)]), n)
 
+    def rank_each(self, components: Float32Array, n: int, excluded: Sequence[Int64Array]) -> list[Ranking]:
+        """Rank for each of some users, in steps that they take together. See `Ranker.rank_each`."""
+        together = [user for user, out in enumerate(excluded) if n <= STAGES[0] and len(out) <= MOST_LISTED]
+        if len(together) == 1:  # alone in a fifth less
+            together = []
+        firsts: dict[int, Ranking] = {}
+        for start in range(0, len(together), USERS_AT_ONCE):
+            users = together[start : start + USERS_AT_ONCE]
+            found = self._first_stage(components[users], [excluded[user] for user in users])
+            firsts |= zip(users, found, strict=True)
+        return [
+            cut(firsts[user], n) if user in firsts and len(firsts[user].indices) >= n else self.rank(own, n, out)
+            for user, (own, out) in enumerate(zip(components, excluded, strict=True))
+        ]
+
+    def _first_stage(self, components: Float32Array, excluded: Sequence[Int64Array]) -> Iterator[Ranking]:
+        """Yield what the first stage finds for each user, (U, K, d): `_lists` and `_best_of`, in steps for all of them.
+
+        What is excluded is left out of longer lists, for all users are searched for at once.
+        """
+        depth, left_out = STAGES[0], np.array([len(items) for items in excluded])
+        users, concepts, dimensions = components.shape
+        questions = questions_of((components + self._items.prototypes).reshape(-1, dimensions), self._index.d)
+        whole, _ = self._means.rounded(questions.reshape(users, concepts, -1))
+        promised = self._promised(whole).reshape(users, concepts, -1)
+        cells, asking = self._cells(promised, [self._pairs(depth, count) for count in left_out.tolist()])
+        lengths = np.array([list_length(depth, count) for count in left_out.tolist()])
+        values, items = self._search(questions[asking], cells, int((lengths + left_out).max()), None, NOTHING)
+        owners = asking // concepts
+        sure = is_sure_in_shorter(values, self._are_left(items, owners, excluded), lengths[owners])
+        flat = np.full((users * concepts, values.shape[1]), -np.inf, dtype=np.float32)
+        flat[asking] = np.where(sure, values, -np.inf)
+        flat = flat.reshape(users, -1)
+        most = np.minimum(CANDIDATES * depth + left_out, flat.shape[1])
+        least = np.sort(flat, axis=1)[np.arange(users), -most]  # −inf where fewer are there
+        chosen = sure & (values >= least[owners, None])
+        keys = (owners[:, None] * len(self._items) + items)[chosen]
+        rows, candidates = np.divmod(np.unique(keys), len(self._items))
+        counts = np.bincount(rows, minlength=users)
+        return rescored(self._items, components, counts, candidates, depth, certified=False)
+
+    def _are_left(self, items: Int64Array, owners: Int64Array, excluded: Sequence[Int64Array]) -> BoolArray:
+        """Say which places of lists (Q, l) hold an item that the list's owner, (Q,), does not exclude."""
+        users = np.repeat(np.arange(len(excluded)), [len(out) for out in excluded])
+        out = users * len(self._items) + np.concatenate(excluded)
+        held = owners[:, None] * len(self._items) + items
+        left: BoolArray = (items != NO_ITEM) & ~are_among(held.ravel(), out).reshape(items.shape)
+        return left
+
     def _best_of(self, lists: Lists, question: Question, depths: Sequence[int], excluded: int) -> dict[int, Ranking]:
         """Rank what lists hold, for each stage as deep as it is; what several stages look at is scored once."""
         of_each = {depth: candidates_in(lists, depth, excluded) for depth in depths}
@@ -186,13 +186,13 @@ class InvertedListsRanker:
     ) -> Lists:
         """Search the cells that promise most, for all stages down to a depth."""
         questions = questions_of(question.queries, self._index.d)  # (K', d')
-        asked = self._means.queries(questions)
-        promised = self._promised(asked.whole)
+        whole, scales = self._means.rounded(questions[None])
+        promised = self._promised(whole)
         offsets = None
         if question.audible_weights is not None:
             offsets = (self._items.temperature * question.audible_weights).astype(np.float32)[:, None]  # (K', 1)
-            promised += np.rint(offsets / asked.scale).astype(np.int32)
-        cells, concepts = self._cells(promised, self._pairs(depth, len(excluded), share))
+            promised += np.rint(offsets / scales[0]).astype(np.int32)
+        cells, concepts = self._cells(promised[None], [self._pairs(depth, len(excluded), share)])
         length = list_length(depth, len(excluded))
         values, items = self._search(questions[concepts], cells, length, allowed, excluded)
         if offsets is not None:
@@ -210,24 +210,26 @@ class InvertedListsRanker:
             promised[:, block] = products
         return promised
 
-    def _cells(self, promised: npt.NDArray[np.int32], pairs: int) -> tuple[Int64Array, Int64Array]:
-        """Choose the pairs that promise most, (K', c).
+    def _cells(self, promised: npt.NDArray[np.int32], pairs: Sequence[int]) -> tuple[Int64Array, Int64Array]:
+        """Choose for each of some users the pairs that promise most.
+
+        Args:
+            promised: (U, K', c).
+            pairs: how many, of each user; more where some promise as much as the last.
 
         Returns:
-            (Q, p) cells, −1 filling up, as FAISS wants them, and the (Q,) concepts that look into any.
+            (Q, p) cells, −1 filling up, as FAISS wants them, and which of the U·K' concepts look into any, (Q,).
         """
-        values = promised.ravel()
-        chosen = (
-            np.flatnonzero(values >= np.partition(values, -pairs)[-pairs])
-            if pairs < len(values)
-            else np.arange(len(values))
-        )
-        rows, places = np.divmod(chosen, len(self._inhabited))
-        counts = np.bincount(rows, minlength=len(promised))
-        concepts = np.flatnonzero(counts)
-        filled = np.full((len(concepts), int(counts.max())), -1, dtype=np.int64)
-        filled[np.arange(filled.shape[1]) < counts[concepts, None]] = self._inhabited[places]
-        return filled, concepts
+        users, concepts, cells = promised.shape
+        values = promised.reshape(users, -1)
+        last = values.shape[1] - np.minimum(pairs, values.shape[1])  # (U,)
+        least = np.partition(values, np.unique(last), axis=1)[np.arange(users), last]
+        rows, places = np.divmod(np.flatnonzero(values >= least[:, None]), cells)
+        counts = np.bincount(rows, minlength=users * concepts)
+        asking = np.flatnonzero(counts)
+        filled = np.full((len(asking), int(counts.max())), -1, dtype=np.int64)
+        filled[np.arange(filled.shape[1]) < counts[asking, None]] = self._inhabited[places]
+        return filled, asking
 
     def _search(
         self, questions: Float32Array, cells: Int64Array, length: int, allowed: BoolArray | None, excluded: Int64Array
@@ -249,6 +251,15 @@ class InvertedListsRanker:
 def is_sure(values: Float32Array, items: Int64Array) -> BoolArray:
     """Say which entries of lists (Q, length) do not hang on the order of equal ones at the end of a list that is full."""
     sure: BoolArray = (items != NO_ITEM) & ((values > values[:, -1:]) | (items[:, -1:] == NO_ITEM))
+    return sure
+
+
+def is_sure_in_shorter(values: Float32Array, left: BoolArray, lengths: Int64Array) -> BoolArray:
+    """Say the same of lists (Q, l) without what is not left there, (Q, l), and then cut to lengths, (Q,)."""
+    places = np.cumsum(left, axis=1)
+    ends = np.count_nonzero(places < lengths[:, None], axis=1)  # (Q,); l where a list is not full
+    last = np.take_along_axis(values, np.minimum(ends, values.shape[1] - 1)[:, None], axis=1)
+    sure: BoolArray = left & ((values > last) | (ends == values.shape[1])[:, None])
     return sure
 
 

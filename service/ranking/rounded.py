@@ -93,6 +93,21 @@ class RoundedRows:
         errors = self._longest * taken_away + self._error * step * lengths(whole)
         return RoundedQueries(filled_up(whole), self.step * step, errors)
 
+    def rounded(self, queries: Float32Array) -> tuple[npt.NDArray[np.int8], Float64Array]:
+        """Turn and round the queries of some users, each user's in steps of their own, whoever else asks.
+
+        Args:
+            queries: (U, Q, d).
+
+        Returns:
+            (U·Q, d⁺) whole numbers, as in `RoundedQueries`, and (U,) the scales of their products.
+        """
+        turned = self._turned(queries)
+        largest = np.abs(turned).max(axis=(1, 2))
+        steps = np.where(largest > 0, largest, 1.0) / LARGEST
+        whole = np.rint(turned / steps[:, None, None])
+        return filled_up(whole.reshape(-1, queries.shape[-1])), self.step * steps
+
     def products(self, whole: npt.NDArray[np.int8]) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
         """Yield ⟨a, b⟩ of all rows, (Q, d⁺), block of rows by block: which rows, and (Q, b), free to be changed."""
         queries = len(whole)
