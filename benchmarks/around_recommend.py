@@ -55,14 +55,14 @@ def main() -> None:
 
 def give_everybody_the_same() -> None:
     """Let the facade answer every request as it answers the first."""
-    recommend_each, answers = Recommender.recommend_each, []
+    answer_each, answers = Recommender.answer_each, []
 
     def answer_as_before(self: Recommender, requests: Any) -> Any:
         if not answers:
-            answers.extend(recommend_each(self, requests[:1]))
+            answers.extend(answer_each(self, requests[:1]))
         return answers * len(requests)
 
-    Recommender.recommend_each = answer_as_before  # type: ignore[method-assign]
+    Recommender.answer_each = answer_as_before  # type: ignore[method-assign]
 
 
 async def compare(apps: dict[str, FastAPI], bodies: list[bytes], rounds: int) -> dict[str, float]:

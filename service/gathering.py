@@ -5,14 +5,15 @@ Nobody waits for company. Whoever asks first is answered at the event loop's nex
 
 import asyncio
 
+from macrid.service.answered import Answered
 from macrid.service.errors import ServiceError
 from macrid.service.recommender import Recommender
-from macrid.service.schemas import Recommendations, RecommendRequest
+from macrid.service.schemas import RecommendRequest
 
 # Requests answered in one turn of the loop, two or three milliseconds in which nothing else is done. More at once would cost
 # hardly less for each, and let health checks and refusals wait.
 AT_ONCE = 4
-Waiting = tuple[Recommender, RecommendRequest, "asyncio.Future[Recommendations]"]
+Waiting = tuple[Recommender, RecommendRequest, "asyncio.Future[Answered]"]
 
 
 class Gathering:
@@ -22,10 +23,10 @@ class Gathering:
         """Begin with nobody waiting."""
         self._waiting: list[Waiting] = []
 
-    async def recommend(self, recommender: Recommender, request: RecommendRequest) -> Recommendations:
-        """Recommend, together with all who ask in the same turn of the loop; see `Recommender.recommend`."""
+    async def answer(self, recommender: Recommender, request: RecommendRequest) -> Answered:
+        """Answer together with all who ask in the same turn of the loop; see `Recommender.answer`."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Recommendations] = loop.create_future()
+        answer: asyncio.Future[Answered] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._answer, loop)
         self._waiting.append((recommender, request, answer))
@@ -47,9 +48,9 @@ class Gathering:
 
 def settle(recommender: Recommender, group: list[Waiting]) -> None:
     """Answer a group that asks the same recommender."""
-    outcomes: list[Recommendations | ServiceError] | list[Exception]
+    outcomes: list[Answered | ServiceError] | list[Exception]
     try:
-        outcomes = recommender.recommend_each([request for _, request, _ in group])
+        outcomes = recommender.answer_each([request for _, request, _ in group])
     except Exception as error:  # noqa: BLE001 - a defect of ours: each is told of it, and nobody waits for ever
         outcomes = [error] * len(group)
     for (_, _, answer), outcome in zip(group, outcomes, strict=True):

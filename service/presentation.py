@@ -35,11 +35,16 @@ RANKED_ITEMS = TypeAdapter(list[RankedItem])
 
 def summary_fields(model: LoadedModel, item: CatalogueItem) -> dict[str, object]:
     """Return the fields of an `ItemSummary`, for it and for the answers that extend it."""
+    return item_fields(item, int(model.main_concepts[item.index]))
+
+
+def item_fields(item: CatalogueItem, concept: int) -> dict[str, object]:
+    """Return the same, with the concept that is to be named."""
     return {
         "item_id": item.item_id,
         "title": item.title,
         "image": picture_address(item.item_id) if item.has_picture else item.image,
-        "concept": int(model.main_concepts[item.index]),
+        "concept": concept,
         "metadata": item.metadata,
     }
 
@@ -55,28 +60,29 @@ def summaries(model: LoadedModel, indices: Sequence[int]) -> list[ItemSummary]:
 
 
 def ranked_items(
+    model: LoadedModel, indices: Int64Array, concepts: Int64Array, scores: Sequence[float | None]
+) -> list[RankedItem]:
+    """Return items of a ranking that nothing steered, each with the concept that put it there."""
+    return RANKED_ITEMS.validate_python(ranked_fields(model, indices, concepts, scores, [None] * len(scores)))
+
+
+def ranked_fields(
     model: LoadedModel,
     indices: Int64Array,
     concepts: Int64Array,
     scores: Sequence[float | None],
     ranks_before: Sequence[int | None],
     first_rank: int = 1,
-) -> list[RankedItem]:
-    """Return items of a ranking from a rank on, each with the concept that put it there and its rank before any steering."""
+) -> list[dict[str, object]]:
+    """Return the fields of a `RankedItem` for each item of a ranking, from a rank on; nobody has asked why yet."""
     items = model.items(indices.tolist())
     placed = zip(items, concepts.tolist(), scores, ranks_before, strict=True)
-    return RANKED_ITEMS.validate_python(
-        [
-            {
-                **summary_fields(model, item),
-                "concept": concept,
-                "rank": rank,
-                "score": score,
-                "rank_before": rank_before,
-            }
-            for rank, (item, concept, score, rank_before) in enumerate(placed, start=first_rank)
-        ]
-    )
+    found = []
+    for rank, (item, concept, score, rank_before) in enumerate(placed, start=first_rank):
+        fields = item_fields(item, concept)
+        fields |= {"rank": rank, "score": score, "rank_before": rank_before, "why": None}
+        found.append(fields)
+    return found
 
 
 def component_fields(model: LoadedModel, encoding: Encoding) -> list[dict[str, object]]:

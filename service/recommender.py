@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from macrid.artifacts.catalogue import CatalogueItem, Picture
+from macrid.service.answered import Answered
 from macrid.service.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from macrid.service.bulk import rankings_of
 from macrid.service.choices import find_choices
@@ -43,6 +43,7 @@ from macrid.service.presentation import (
     concept_summaries,
     controls_fields,
     exemplars_of,
+    ranked_fields,
     ranked_items,
     summaries,
     summary,
@@ -58,7 +59,6 @@ from macrid.service.schemas import (
     BatchRecommendations,
     BatchRequest,
     Choices,
-    Component,
     ComponentWalk,
     ConceptDetail,
     Concepts,
@@ -73,7 +73,6 @@ from macrid.service.schemas import (
     MapQuery,
     MapRequest,
     RankerUsed,
-    RankingUsed,
     Recommendations,
     RecommendRequest,
     SimilarItem,
@@ -100,7 +99,6 @@ from macrid.service.walk import Walk, walk
 from macrid.service.why import whys
 
 TOP_DIMENSIONS = 10
-COMPONENTS = TypeAdapter(list[Component])
 # Items among which an index finds some hundred in about a millisecond.
 SEARCHED_AT_ONCE = 200_000
 # Products M·K·d that score every item in about half a millisecond: in float32, and in eight bits.
@@ -212,11 +210,15 @@ class Recommender:
             TooLargeError: the history, what is liked or disliked, or the excluded items are more than the limits allow.
             InvalidError: n is; or a wish to steer cannot be understood, see `plan_steering`; or the filter, see `Filters`.
         """
+        return self.answer(request).checked()
+
+    def answer(self, request: RecommendRequest) -> Answered:
+        """Return the same as it is written; see `recommend` for what it raises."""
         return self._answer(self._understand(request))
 
-    def recommend_each(self, requests: Sequence[RecommendRequest]) -> list[Recommendations | ServiceError]:
-        """Answer requests together: what `recommend` returns or raises for each, in less time than one after the other."""
-        outcomes: dict[int, Recommendations | ServiceError] = {}
+    def answer_each(self, requests: Sequence[RecommendRequest]) -> list[Answered | ServiceError]:
+        """Answer requests together: what `answer` returns or raises for each, in less time than one after the other."""
+        outcomes: dict[int, Answered | ServiceError] = {}
         plain: dict[int, list[tuple[int, Asked]]] = {}  # by how many items are asked for
         for at, request in enumerate(requests):
             try:
@@ -233,7 +235,7 @@ class Recommender:
             rankings = self.model.ranker.rank_each(components, n, [asked.left_out for _, asked in group])
             for (at, asked), encoding, ranking in zip(group, encodings, rankings, strict=True):
                 ranked = Ranked(asked.history, encoding, None, ranking)
-                outcomes[at] = self._recommendations(asked.request, ranked, asked.unknown)
+                outcomes[at] = self._answered(asked.request, ranked, asked.unknown)
         return [outcomes[at] for at in range(len(requests))]
 
     def recommend_batch(self, request: BatchRequest) -> BatchRecommendations:
@@ -256,7 +258,7 @@ class Recommender:
         for (known, unknown), ranking in zip(looked_up, rankings, strict=True):
             nothing: list[None] = [None] * len(ranking.indices)
             scores = ranking.scores.tolist() if len(known) else nothing
-            items = ranked_items(self.model, ranking.indices, ranking.concepts, scores, nothing)
+            items = ranked_items(self.model, ranking.indices, ranking.concepts, scores)
             fallback: Literal["popular"] | None = None if len(known) else "popular"
             users.append(UserRecommendations(fallback=fallback, unknown_items=unknown, items=items))
         return BatchRecommendations(model_version=self.version, users=users)
@@ -470,12 +472,12 @@ class Recommender:
         history, unknown = self._look_up_history(request.history)
         return Asked(request, history, unknown, self._look_up(request.exclude), allowed)
 
-    def _answer(self, asked: "Asked") -> Recommendations:
+    def _answer(self, asked: "Asked") -> Answered:
         request = asked.request
         if steers(request):
             return self._recommend_steered(request, asked.history, asked.excluded, asked.allowed, asked.unknown)
         ranked = self._rank(asked.selection, asked.history, asked.left_out, asked.allowed)
-        return self._recommendations(request, ranked, asked.unknown)
+        return self._answered(request, ranked, asked.unknown)
 
     def _chart(self) -> ItemMap:
         if self._map is None:
@@ -489,7 +491,7 @@ class Recommender:
         excluded: Int64Array,
         allowed: BoolArray | None,
         unknown: list[str],
-    ) -> Recommendations:
+    ) -> Answered:
         """Rank twice, without steering and with it, and account for what it moved."""
         self._check_length("liked", request.liked, self._limits.max_history)
         self._check_length("disliked", request.disliked, self._limits.max_history)
@@ -502,7 +504,7 @@ class Recommender:
         depth = request.offset + request.n
         if not len(steered):
             ranked = self._rank(selection_of(request, depth), steered, excluded, allowed)
-            return self._recommendations(request, ranked, unknown)
+            return self._answered(request, ranked, unknown)
         asked_before = selection_of(request, max(depth, DEPTH_BEFORE))
         before = self._rank(asked_before, history, excluded_before, allowed).ranking
         encoding = self.model.encoder.encode(steered)
@@ -510,7 +512,7 @@ class Recommender:
         after = self._select(components, selection_of(request, depth), excluded, plan.weights, allowed)
         account = steering_account(self.model, request, altered, before, after)
         ranked = Ranked(steered, replace(encoding, components=components), plan.weights, after)
-        return self._recommendations(request, ranked, unknown, account, ranks_before(before, after))
+        return self._answered(request, ranked, unknown, account, ranks_before(before, after))
 
     def _rank(
         self, selection: Selection, history: Int64Array, excluded: Int64Array, allowed: BoolArray | None
@@ -552,14 +554,14 @@ class Recommender:
             self.model.bundle.manifest.temperature,
         )
 
-    def _recommendations(
+    def _answered(
         self,
         request: RecommendRequest,
         ranked: Ranked,
         unknown: list[str],
         steering: Steering | None = None,
         ranks_before: Sequence[int | None] | None = None,
-    ) -> Recommendations:
+    ) -> Answered:
         """Return the page of a ranking that was asked for, as it is answered."""
         encoding = ranked.encoding
         ranking = taken(ranked.ranking, slice(request.offset, None)) if request.offset else ranked.ranking
@@ -568,20 +570,20 @@ class Recommender:
         scores = nothing if encoding is None else ranking.scores.tolist()
         components = [] if encoding is None else component_fields(self.model, encoding)
         ranker: RankerUsed = "popularity" if encoding is None else self.model.ranker.name
-        items = ranked_items(
+        items = ranked_fields(
             self.model, ranking.indices, ranking.concepts, scores, ranks_before or nothing, request.offset + 1
         )
         if request.explain and encoding is not None:
             reasons = whys(self.model, ranked.history, encoding.components, ranking, ranked.weights)
             for item, why in zip(items, reasons, strict=True):
-                item.why = why
-        return Recommendations(
+                item["why"] = why
+        return Answered(
             model_version=self.version,
             fallback="popular" if encoding is None else None,
             unknown_items=unknown,
-            components=COMPONENTS.validate_python(components),
+            components=components,
             items=items,
-            ranking=RankingUsed(ranker=ranker, certified=ranking.certified),
+            ranking={"ranker": ranker, "certified": ranking.certified},
             steering=steering,
         )
 

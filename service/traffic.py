@@ -8,8 +8,9 @@ from collections.abc import Collection
 
 from fastapi import Request
 
+from macrid.service.answered import Answered
 from macrid.service.metrics import Metrics
-from macrid.service.schemas import BatchRecommendations, BatchRequest, Recommendations, RecommendRequest
+from macrid.service.schemas import BatchRecommendations, BatchRequest, RecommendRequest
 
 SAMPLE_SIZE = 32
 ONE_IN = 16  # the sample spans 512 recommendations, so that it is not one burst of one caller
@@ -24,11 +25,11 @@ class Traffic:
         self._seen = 0
         self._sample: deque[RecommendRequest] = deque(maxlen=SAMPLE_SIZE)
 
-    def note(self, request: RecommendRequest, answer: Recommendations) -> None:
+    def note(self, request: RecommendRequest, answer: Answered) -> None:
         """Count a recommendation, and now and then keep what was asked."""
         asked = {*request.history, *request.liked, *request.disliked}
         self._count(asked, answer.unknown_items, answer.fallback)
-        self._metrics.rankings_by(answer.ranking.ranker, "yes" if answer.ranking.certified else "no").inc()
+        self._metrics.rankings_by(answer.ranking["ranker"], "yes" if answer.ranking["certified"] else "no").inc()
         if self._seen % ONE_IN == 0:
             self._sample.append(request)
         self._seen += 1

@@ -1,7 +1,6 @@
 """Answers about users: `POST /recommend`, `POST /recommend/batch`, `POST /encode`."""
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from macrid.service.bodies import DirectRoute, JsonRoute, place_of
@@ -41,11 +40,11 @@ async def recommend(request: RecommendRequest, http: Request) -> Response:
     # interpreter cost each other more.
     if recommender.answers_at_once(request):
         place_of(http).step_aside()
-        answer = await http.app.state.gathering.recommend(recommender, request)
+        answer = await http.app.state.gathering.answer(recommender, request)
     else:
-        answer = await place_of(http).in_time(run_in_threadpool(recommender.recommend, request))
+        answer = await place_of(http).in_time(run_in_threadpool(recommender.answer, request))
     traffic.note(request, answer)
-    return written(answer)
+    return Response(answer.json(), media_type="application/json")
 
 
 @router.post(
@@ -61,11 +60,7 @@ async def recommend_batch(request: BatchRequest, http: Request, recommender: Cur
     """
     answer = await run_in_threadpool(recommender.recommend_batch, request)
     traffic_of(http).note_batch(request, answer)
-    return written(answer)
-
-
-def written(answer: BaseModel) -> Response:
-    """Write an answer, which is one of our schemas already: FastAPI would validate it again."""
+    # One of our schemas already: FastAPI would validate it again.
     return Response(answer.__pydantic_serializer__.to_json(answer), media_type="application/json")
 
 

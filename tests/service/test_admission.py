@@ -19,7 +19,7 @@ BODY = {"history": ["item-9"], "n": 1}
 @pytest.fixture
 def held(monkeypatch):
     """Recommendations do not come to an end before this is set; `.running` is how many have begun."""
-    gate, original = threading.Event(), Recommender.recommend
+    gate, original = threading.Event(), Recommender.answer
     gate.running = 0
 
     def wait(self, request):
@@ -28,7 +28,7 @@ def held(monkeypatch):
         return original(self, request)
 
     def hold():
-        monkeypatch.setattr(Recommender, "recommend", wait)
+        monkeypatch.setattr(Recommender, "answer", wait)
         monkeypatch.setattr(
             Recommender, "answers_at_once", lambda *_: False
         )  # in a thread, where waiting stops nobody else
@@ -94,7 +94,7 @@ class TestABusyServer:
     def test_a_failure_gives_its_place_back(self, store_folder, monkeypatch):
         with serving(store_folder, threads=1, max_waiting=0) as client:
             with monkeypatch.context() as patch:
-                patch.setattr(Recommender, "recommend_each", lambda *_: 1 / 0)
+                patch.setattr(Recommender, "answer_each", lambda *_: 1 / 0)
                 assert client.post("/recommend", json=BODY).status_code == 500
             assert client.post("/recommend", json={"history": 5}).status_code == 422
             assert client.post("/recommend", json=BODY).status_code == 200

@@ -19,13 +19,13 @@ class Counting:
         self.groups = []
         self._refuse = refuse
 
-    def recommend_each(self, requests):
+    def answer_each(self, requests):
         self.groups.append(list(requests))
         return [InvalidError("body", "n", str(asked)) if asked in self._refuse else asked for asked in requests]
 
 
 async def ask_all(gathering, asked):
-    return await asyncio.gather(*(gathering.recommend(*one) for one in asked), return_exceptions=True)
+    return await asyncio.gather(*(gathering.answer(*one) for one in asked), return_exceptions=True)
 
 
 def test_who_asks_alone_is_answered_alone():
@@ -72,12 +72,12 @@ def test_one_wrong_request_is_refused_and_the_others_are_answered():
 
 def test_a_defect_is_told_to_all_it_met_and_the_next_are_answered():
     class Broken:
-        def recommend_each(self, requests):
+        def answer_each(self, requests):
             raise ZeroDivisionError
 
     async def ask():
         gathering = Gathering()
-        return await ask_all(gathering, [(Broken(), 1), (Counting(), 2)]), await gathering.recommend(Counting(), 3)
+        return await ask_all(gathering, [(Broken(), 1), (Counting(), 2)]), await gathering.answer(Counting(), 3)
 
     (broken, answered), later = asyncio.run(ask())
     assert isinstance(broken, ZeroDivisionError)
@@ -87,8 +87,8 @@ def test_a_defect_is_told_to_all_it_met_and_the_next_are_answered():
 def test_who_has_gone_is_not_answered_and_hinders_nobody():
     async def ask():
         gathering, recommender = Gathering(), Counting()
-        gone = asyncio.create_task(gathering.recommend(recommender, 1))
-        stays = asyncio.create_task(gathering.recommend(recommender, 2))
+        gone = asyncio.create_task(gathering.answer(recommender, 1))
+        stays = asyncio.create_task(gathering.answer(recommender, 2))
         await asyncio.sleep(0)
         gone.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -104,7 +104,7 @@ def test_a_refusal_does_not_hold_the_version_that_was_asked(recommender):
     async def refused():
         version = Recommender(recommender.model, Limits())
         with pytest.raises(OtherModelError):
-            await Gathering().recommend(version, asked)
+            await Gathering().answer(version, asked)
         return weakref.ref(version)
 
     gc.disable()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from macrid.artifacts.bundle import Bundle
+from macrid.service.answered import Answered
 from macrid.service.errors import (
     InvalidError,
     NoPictureError,
@@ -298,7 +299,7 @@ class TestWhereItIsAnswered:
             assert asked.answers_at_once(request) is not by_every_item
 
 
-class TestRecommendEach:
+class TestAnswerEach:
     """Together each gets what it gets alone: an answer, or an error."""
 
     REQUESTS = (
@@ -324,11 +325,18 @@ class TestRecommendEach:
 
     def test_an_answer_or_an_error_for_each(self, recommender):
         requests = [RecommendRequest(**fields) for fields in self.REQUESTS]
-        outcomes = recommender.recommend_each(requests)
+        outcomes = recommender.answer_each(requests)
         assert len(outcomes) == len(requests)
         alone = [self.outcome(recommender, request) for request in requests]
         assert [self.told(outcome) for outcome in outcomes] == [self.told(outcome) for outcome in alone]
         assert sum(isinstance(outcome, ServiceError) for outcome in outcomes) == 3
+
+    def test_each_is_written_as_its_schema_writes_it(self, recommender):
+        outcomes = recommender.answer_each([RecommendRequest(**fields) for fields in self.REQUESTS])
+        answers = [outcome for outcome in outcomes if not isinstance(outcome, ServiceError)]
+        assert len(answers) == len(self.REQUESTS) - 3
+        for answer in answers:
+            assert answer.json() == answer.checked().model_dump_json().encode()
 
     def outcome(self, recommender, request):
         try:
@@ -337,7 +345,9 @@ class TestRecommendEach:
             return error
 
     def told(self, outcome):
-        return (type(outcome), str(outcome)) if isinstance(outcome, ServiceError) else outcome
+        if isinstance(outcome, ServiceError):
+            return type(outcome), str(outcome)
+        return outcome.checked() if isinstance(outcome, Answered) else outcome
 
     def test_of_nobody_nothing(self, recommender):
-        assert recommender.recommend_each([]) == []
+        assert recommender.answer_each([]) == []

@@ -74,7 +74,7 @@ class TestLogLines:
                 def defect(self, requests):
                     raise KeyError(requests[0].history[0])
 
-                monkeypatch.setattr(Recommender, "recommend_each", defect)
+                monkeypatch.setattr(Recommender, "answer_each", defect)
                 assert client.post("/recommend", json=body, **sent).status_code == 500
             written = json.dumps(lines, default=str)
             assert SECRET_ITEM not in written
