@@ -592,7 +592,8 @@ class Recommender:
         self._check_length("history", history, self._limits.max_history)
         distinct = list(dict.fromkeys(history))
         known = self.model.indices(distinct)
-        return as_indices(known.values()), [item_id for item_id in distinct if item_id not in known]
+        all_are = len(known) == len(distinct)
+        return as_indices(known.values()), [] if all_are else [item_id for item_id in distinct if item_id not in known]
 
     def _look_up(self, item_ids: Sequence[str]) -> Int64Array:
         """Return the known items among some ids, sorted and without repeats."""
