@@ -54,6 +54,7 @@ Checkpoint = Annotated[
         help="Keep the state of training there; removed when the bundle is written.",
     ),
 ]
+CHECKPOINT_SECONDS = 60.0
 CheckpointSeconds = Annotated[
     float, typer.Option(rich_help_panel="Long work", min=0.0, help="Keep it at most so often; 0 after every update.")
 ]

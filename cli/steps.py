@@ -86,6 +86,7 @@ def train_source(
         f"{len(split.validation.user_ids):,} users choose the epoch, {len(split.test.user_ids):,} test it"
     )
     _print_precision(config)
+    _print_without_effect(config, split.training.shape[1])
     folder = out or Path("runs") / f"{source.name}-{datetime.now():%Y%m%d-%H%M%S}"
     if folder.exists():
         raise pipeline.DataError(f"{folder} exists already; name another folder with --out")
@@ -187,6 +188,23 @@ def _print_precision(config: "TrainingConfig") -> None:
             "[yellow]note:[/] this processor has no instructions for matrices of bf16 (AMX), and may take twenty times as long "
             "as in float32; --precision auto takes the one that is quicker"
         )
+
+
+def _print_without_effect(config: "TrainingConfig", items: int) -> None:
+    """Say which settings are not what they are by default, and belong to something that is not done."""
+    from macrid.model.training import TrainingConfig, default_samples
+
+    default = TrainingConfig()
+    samples = default_samples(items) if config.samples is None else config.samples
+    belonging = [
+        ("teacher_regularization", "teacher", config.teacher),
+        ("teacher_opinion", "teacher", config.teacher),
+        ("sampling", "samples", samples),
+    ]
+    for name, needed, amount in belonging:
+        value = getattr(config, name)
+        if not amount and value != getattr(default, name):
+            console.print(f"[yellow]note:[/] {name} {value} has no effect, for {needed} is 0")
 
 
 def _print_continued(record: Any) -> None:

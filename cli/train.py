@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from macrid.cli.app import app, console, trainer
 from macrid.cli.options import (
+    CHECKPOINT_SECONDS,
     DEFAULT_DATA,
     DEFAULT_STORE,
     Basis,
@@ -213,7 +214,7 @@ def train(
         ),
     ] = None,
     checkpoint: Checkpoint = None,
-    checkpoint_seconds: CheckpointSeconds = 60.0,
+    checkpoint_seconds: CheckpointSeconds = CHECKPOINT_SECONDS,
     resume: Resume = False,
     log_json: LogJson = None,
     tensorboard: TensorBoard = None,
@@ -245,6 +246,8 @@ def train(
     options = data.source_options(items, name)
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint FILE, the file to go on from", param_hint="--resume")
+    if checkpoint is None and checkpoint_seconds != CHECKPOINT_SECONDS:
+        raise typer.BadParameter("has no effect without --checkpoint FILE", param_hint="--checkpoint-seconds")
     if continue_from is not None and initialisation is not None:
         raise typer.BadParameter(
             "has no effect with --continue-from, which begins with it", param_hint="--initialisation"

@@ -225,6 +225,29 @@ class TestLongWork:
     def test_resuming_needs_to_know_from_where(self, small_shop, tmp_path):
         assert "needs --checkpoint" in macrid("train", small_shop / "clicks.csv", "--resume", cwd=tmp_path, expect=2)
 
+    def test_how_often_to_keep_a_checkpoint_needs_one(self, small_shop, tmp_path):
+        said = macrid("train", small_shop / "clicks.csv", "--checkpoint-seconds", "5", cwd=tmp_path, expect=2)
+        assert "--checkpoint-seconds: has no effect without --checkpoint" in said
+
+    def test_it_says_which_options_belong_to_something_that_is_not_done(self, small_shop, tmp_path):
+        options = (
+            "--teacher-opinion",
+            "square",
+            "--teacher-regularization",
+            "50",
+            "--sampling",
+            "uniform",
+            "--epochs",
+            "1",
+        )
+        said = macrid("train", small_shop / "clicks.csv", *options, cwd=tmp_path)
+        for told in ("teacher_opinion square", "teacher_regularization 50.0", "sampling uniform"):
+            assert f"note: {told} has no effect" in said
+        wanted = (*options, "--teacher", "0.5", "--out", "other")
+        assert "teacher_opinion square has no effect" not in macrid(
+            "train", small_shop / "clicks.csv", *wanted, cwd=tmp_path
+        )
+
 
 class TestData:
     def test_preparing_the_demo_shop_counts_what_is_in_it(self, tmp_path):
