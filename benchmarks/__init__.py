@@ -1,1 +1,1 @@
-"""What is measured against what: one command each, results in docs/benchmarks.md with hardware, seed and date."""
+"""What is measured against what: one command each, results in docs/benchmarks/ with hardware, seed and date."""
