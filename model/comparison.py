@@ -62,13 +62,17 @@ class Test:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table, the tests, and what they are of."""
+    """The table, the tests, and what they are of.
+
+    Attributes:
+        training_users, test_users: how many the split of each seed has; who has nothing to be asked for is not tested.
+    """
 
     source: str
     fingerprint: str
     seeds: tuple[int, ...]
-    training_users: int
-    test_users: int
+    training_users: tuple[int, ...]
+    test_users: tuple[int, ...]
     note: str | None
     rows: tuple[Row, ...]
     tests: tuple[Test, ...]
@@ -100,21 +104,22 @@ def compare_methods(
         raise DataError(f"cannot compare {len(methods)} methods over the seeds {list(seeds)}; expected each seed once")
     fingerprint = source.interactions.fingerprint()
     fits: list[Fit] = []
-    split = None
+    training_users, test_users = list[int](), list[int]()
     for seed in seeds:
         split = split_source(source, held_out_users, seed)
+        training_users.append(split.training.shape[0])
+        test_users.append(len(split.test.user_ids))
         for name, settings in methods.items():
             fits.append(_kept_or_fitted(split, name, settings, fingerprint, folder))
             if on_fit is not None:
                 on_fit(fits[-1])
-    assert split is not None
-    test_share = len(split.test.user_ids) / split.training.shape[0]
+    test_share = float(np.mean(np.divide(test_users, training_users)))
     return Comparison(
         source=source.name,
         fingerprint=fingerprint,
         seeds=tuple(seeds),
-        training_users=split.training.shape[0],
-        test_users=len(split.test.user_ids),
+        training_users=tuple(training_users),
+        test_users=tuple(test_users),
         note=source.note,
         rows=tuple(_row([fit for fit in fits if fit.method == name]) for name in methods),
         tests=_tests(fits, [name for name in methods if name != OURS], test_share) if OURS in methods else (),
@@ -185,7 +190,7 @@ def markdown(comparison: Comparison, where: str) -> str:
     note = [] if comparison.note is None else [f"Note: {comparison.note}.", ""]
     lines = [
         f"{comparison.source}; {where}; split and training seeds {', '.join(map(str, comparison.seeds))}; "
-        f"{comparison.training_users:,} training and {comparison.test_users:,} test users a split. "
+        f"{_from_to(comparison.training_users)} training and {_from_to(comparison.test_users)} test users a split. "
         "Mean ± standard error, users being clusters.",
         "",
         *note,
@@ -202,6 +207,11 @@ def markdown(comparison: Comparison, where: str) -> str:
             *(_test_line(each) for each in comparison.tests),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _from_to(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _interval(test: PairedTest) -> str:

@@ -79,7 +79,7 @@ def paired_test(
         theirs: (n,) values of the same evaluations in the same order.
         users: (n,) whose they are.
         splits: (n,) which split they come from.
-        test_share: test users over training users of a split.
+        test_share: test users over training users of a split, the mean over splits.
     """
     differences = ours - theirs
     pooled = mean_over_users(differences, users)

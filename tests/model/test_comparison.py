@@ -71,6 +71,29 @@ def test_it_goes_on_where_it_was(source, methods, tmp_path, monkeypatch):
     assert counted == ["popularity", "ease", "ease", "popularity", "ease"]
 
 
+def test_users_are_counted_in_every_split_and_all_splits_say_how_much_training_sets_overlap(tmp_path, monkeypatch):
+    lines = [f"u{user},i{item}" for user in range(30) for item in range(10)]
+    lines += [
+        f"odd{user},only-{user}-{item}" for user in range(6) for item in range(6)
+    ]  # held out, they cannot be asked
+    path = tmp_path / "clicks.csv"
+    path.write_text("user,item\n" + "\n".join(lines) + "\n")
+    source = pipeline.load_source(str(path), pipeline.SourceOptions())
+    splits = [pipeline.split_source(source, 6, seed) for seed in (1, 2, 3)]
+    tested = tuple(len(split.test.user_ids) for split in splits)
+    assert len(set(tested)) > 1
+    shares = []
+    test = comparison.paired_test
+    monkeypatch.setattr(comparison, "paired_test", lambda *args: shares.append(args[-1]) or test(*args))
+    settings = {"epochs": 1, "dimensions": 4, "concepts": 2, "batch_size": 30, "initialisation": "random"}
+    two = {"macridvae": resolve(method("macridvae"), source, settings, "macridvae"), "popularity": {}}
+    found = compare_methods(source, two, [1, 2, 3], held_out_users=6)
+    assert found.test_users == tested
+    assert found.training_users == (24, 24, 24)
+    assert shares == [pytest.approx(np.mean(tested) / 24)] * 3
+    assert f" 24 training and {min(tested)} to {max(tested)} test users a split. " in markdown(found, "here")
+
+
 def test_seeds_must_be_there_and_differ(source, methods):
     for seeds in ([], [1, 1]):
         with pytest.raises(DataError, match="expected each seed once"):
