@@ -2,9 +2,9 @@
 
 Catalogues are generated (`benchmarks.generated`); the index is the one a bundle would get (`model/index.py`), searched by the
 server's own ranker; beside it the exact ranker in float32 and, where items are kept so, in eight bits, all asked in turns.
-Other users are asked than those whose recall chose the number of cells.
+Other users are asked than those whose recall chose the number of cells, who have 5 to 50 clicks.
 
-    python -m benchmarks.ranking_at_scale [--items 10000,100000,1000000,10000000] [--users 100]
+    python -m benchmarks.ranking_at_scale [--items 10000,100000,1000000,10000000] [--users 100] [--clicks 50]
 """
 
 import argparse
@@ -25,25 +25,28 @@ from macrid.service.ranking.inverted_lists import InvertedListsRanker
 from macrid.service.ranking.items import Items
 from macrid.service.ranking.protocol import Ranker, Ranking
 
+KNOWN_BY = (5, 10, 20, 50)  # clicks of those who choose the number of cells
+
 
 def main() -> None:
     """Measure every size, and print a Markdown row for each ranker."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", default="10000,100000,1000000,10000000")
     parser.add_argument("--users", type=int, default=100)
+    parser.add_argument("--clicks", type=int, default=50, help="of those who are asked; at least 5")
     arguments = parser.parse_args()
     faiss.omp_set_num_threads(1)
-    print(f"{describe()}, one core; K = 7, d = 100, {arguments.users} users, seed 0\n")
+    print(f"{describe()}, one core; K = 7, d = 100, {arguments.users} users of {arguments.clicks} clicks, seed 0\n")
     heads = "items", "ranker", "n", "p50, ms", "p95, ms", "p99, ms", "exact / this", "recall@20", "recall@100"
     print("| " + " | ".join((*heads, "build, s", "index / embeddings")) + " |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for items in map(int, arguments.items.split(",")):
-        measure(items, arguments.users)
+        measure(items, arguments.users, arguments.clicks)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"\npeak memory of the whole run: {peak:.1f} GiB")
 
 
-def measure(count: int, users: int) -> None:
+def measure(count: int, users: int, clicks: int) -> None:
     """Build, ask and print."""
     world = generate(count)
     partition = log_partition(world.item_embeddings, world.prototypes, world.temperature)
@@ -52,14 +55,15 @@ def measure(count: int, users: int) -> None:
     index = indexing.build(world.item_embeddings, partition, world.temperature)
     seconds = time.perf_counter() - start
     arrays = {"item_embeddings": world.item_embeddings, "prototypes": world.prototypes}
-    sample = np.stack(world.components(min(users, 100), seed=2))
+    some = -(-min(users, 100) // len(KNOWN_BY))
+    sample = np.stack([own for known in KNOWN_BY for own in world.components(some, known, seed=2)])
     probes, _ = indexing.measure(index, arrays, partition, world.temperature, sample)
     in_float32 = Items(world.item_embeddings, world.prototypes, world.temperature, partition, eight_bits=False)
     lists = f"{index.nlist:,} cells, {probes} probed"
     rankers: dict[str, Ranker] = {"exact": ExactRanker(in_float32), lists: InvertedListsRanker(items, index, probes)}
     if items.in_eight_bits is not None:
         rankers["exact, eight bits first"] = ExactRanker(items)
-    asked = world.components(users)
+    asked = world.components(users, clicks)
     size = indexing.expected_size(count, world.item_embeddings.shape[1])
     for n in (20, 100):
         answers, times = in_turns(rankers, asked, n)

@@ -1,5 +1,6 @@
 """Trained network -> bundle: the only crossing from torch to numpy, and the end of the trainer's part of the flow."""
 
+import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ from scipy import sparse
 from macrid.artifacts.bundle import Bundle, BundleContents, write_bundle
 from macrid.artifacts.catalogue import write_catalogue
 from macrid.artifacts.derived import log_partition
-from macrid.artifacts.schema import Concept, Dimension, DimensionEnd, Float32Array, Manifest
+from macrid.artifacts.schema import Concept, Dimension, DimensionEnd, Float32Array, Int64Array, Manifest
 from macrid.model.basis import independent_basis
 from macrid.model.continuation import Arrangement, Predecessor
 from macrid.model.errors import TrainingError
-from macrid.model.index import DEFAULT_BUDGET, choose_index
+from macrid.model.index import DEFAULT_BUDGET, MEASURED_USERS, choose_index
 from macrid.model.items import Items
 from macrid.model.labelling import Vocabulary
 from macrid.model.network import Histories, Landmarks, MacridVAE, NetworkConfig, Refinement
@@ -28,7 +29,7 @@ CONCEPT_EXEMPLARS = 12
 END_EXEMPLARS = 3
 SUREST_SHARE = 0.1  # exemplars are the most popular among this share of a concept's surest items
 USERS_FOR_IMPORTANCE = 5_000
-MAP_SEED = 0
+MAP_SEED = USERS_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def export(
     """
     refuse_unservable(network.config)
     arrays = network_arrays(network, training)
-    components = sampled_components(network, training)
+    whole = sampled_components(network, training)
+    beginning = network.components(Histories.from_matrix(beginnings(training))).numpy()
+    components = np.concatenate([whole, beginning], axis=1)
     arrangement = None
     if predecessor is not None:
         arrangement = predecessor.arrange(
@@ -95,7 +98,8 @@ def export(
         components = (components @ axes).astype(np.float32)
     temperature = network.config.temperature
     partition = log_partition(arrays["item_embeddings"], arrays["prototypes"], temperature)
-    built = choose_index(arrays, partition, temperature, components.transpose(1, 0, 2), index_budget)
+    whole, beginning = np.split(components, [whole.shape[1]], axis=1)
+    built = choose_index(arrays, partition, temperature, beginning.transpose(1, 0, 2), index_budget)
     with tempfile.TemporaryDirectory() as scratch:
         catalogue = Path(scratch) / "catalogue.sqlite"
         write_catalogue(
@@ -112,7 +116,7 @@ def export(
             temperature=temperature,
             arrays={**arrays, "item_places": item_places(arrays["item_embeddings"], np.random.default_rng(MAP_SEED))},
             catalogue=catalogue,
-            concepts=describe_concepts(arrays, items, components, arrangement),
+            concepts=describe_concepts(arrays, items, whole, arrangement),
             fitted_on=provenance.fitted_on,
             data=dict(provenance.data),
             training={**provenance.training, **({} if arrangement is None else {"continued": arrangement.record})},
@@ -199,10 +203,27 @@ def restore(bundle: Bundle) -> MacridVAE:
 
 def sampled_components(network: MacridVAE, training: sparse.csr_matrix) -> Float32Array:
     """Components of up to USERS_FOR_IMPORTANCE training users, evenly spaced, (K, B, d)."""
-    rows = np.unique(
-        np.linspace(0, training.shape[0] - 1, min(USERS_FOR_IMPORTANCE, training.shape[0])).astype(np.int64)
-    )
+    rows = evenly_spaced(training.shape[0], USERS_FOR_IMPORTANCE)
     return network.components(Histories.from_matrix(training[rows])).numpy()
+
+
+def beginnings(training: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Some clicks of up to MEASURED_USERS training users, evenly spaced: how many is drawn log-uniformly from one to all.
+
+    A server is asked for users of whom little is known as for others, and what few clicks say is spread over more of the
+    catalogue than what many say, and harder to search for.
+    """
+    rng = np.random.default_rng(USERS_SEED)
+    rows = training[evenly_spaced(training.shape[0], MEASURED_USERS)].tocsr()
+    clicks = [rng.permutation(rows.indices[start:end]) for start, end in itertools.pairwise(rows.indptr)]
+    clicks = [items[: int(np.exp(rng.uniform(0, np.log(len(items) + 1))))] for items in clicks]
+    edges = np.cumsum([0, *map(len, clicks)])
+    return sparse.csr_matrix((np.ones(edges[-1], dtype=np.float32), np.concatenate(clicks), edges), rows.shape)
+
+
+def evenly_spaced(count: int, most: int) -> Int64Array:
+    """Up to so many of the numbers below `count`, evenly spaced."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
 
 
 def describe_concepts(

@@ -28,10 +28,10 @@ LANES = 16  # FAISS compares codes sixteen numbers at a time where their count i
 BLOCK = 65_536
 # Recall@20 and recall@100 up to which more cells are looked into. In a very large catalogue the last per cent costs as much as
 # all before, and scoring every item instead costs seconds.
-WANTED, VERY_LARGE, WANTED_OF_VERY_LARGE = (0.995, 0.991), 2_000_000, (0.985, 0.985)
+WANTED, VERY_LARGE, WANTED_OF_VERY_LARGE = (0.992, 0.991), 2_000_000, (0.985, 0.985)
 PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 MEASURED_USERS = 200
-DEPTH = 128  # for how many items a bundle states its probes; the same three numbers as in the server
+DEPTHS = {20: 32, 100: 128}  # how deep the server looks for so many items; these numbers are the same there
 LIST_LENGTH, CANDIDATES = 1.5, 2
 DEFAULT_BUDGET = 1.5  # bytes of the index for each byte of the item embeddings
 
@@ -156,9 +156,10 @@ def measure(
     wanted = WANTED if index.ntotal <= VERY_LARGE else WANTED_OF_VERY_LARGE
     recall: dict[str, float] = {}
     for probes in PROBES:
-        found = [user.best(candidates(index, means, user.questions, probes), 100) for user in asked]
-        for n in (20, 100):
-            shares = [np.isin(t[:n], f[:n]).mean() for t, f in zip(truth, found, strict=True)]
+        lists = [search(index, means, user.questions, probes) for user in asked]
+        for n, depth in DEPTHS.items():
+            found = [user.best(candidates(*own, depth, temperature), n) for user, own in zip(asked, lists, strict=True)]
+            shares = [np.isin(t[:n], f).mean() for t, f in zip(truth, found, strict=True)]
             recall[f"recall@{n}"] = round(float(np.mean(shares)), 4)
         if all(got >= at_least for got, at_least in zip(recall.values(), wanted, strict=True)) or probes >= index.nlist:
             break
@@ -197,8 +198,8 @@ class Asked:
         return np.asarray(scores, dtype=np.float64)
 
 
-def candidates(index: Any, means: Float32Array, questions: Float32Array, probes: int) -> Int64Array:
-    """The items with the best values in the best pairs of concept and cell, ascending."""
+def search(index: Any, means: Float32Array, questions: Float32Array, probes: int) -> tuple[Float32Array, Int64Array]:
+    """The best values in the best pairs of concept and cell, and whose they are: (K, l) both, for the deepest answer."""
     promised = questions @ means.T  # (K, cells)
     wanted = min(probes, promised.size)
     pairs = np.sort(np.argpartition(promised.ravel(), promised.size - wanted)[promised.size - wanted :])
@@ -206,13 +207,21 @@ def candidates(index: Any, means: Float32Array, questions: Float32Array, probes:
     counts = np.bincount(concepts, minlength=len(questions))
     chosen = np.full((len(questions), int(counts.max())), -1, dtype=np.int64)
     chosen[np.arange(chosen.shape[1]) < counts[:, None]] = cells
-    length = int(LIST_LENGTH * DEPTH)
+    length = int(LIST_LENGTH * max(DEPTHS.values()))
     values, found = np.empty((len(questions), length), np.float32), np.empty((len(questions), length), np.int64)
     unused = np.zeros(chosen.shape, dtype=np.float32)
     parameters = faiss.SearchParametersIVF()
     parameters.nprobe = chosen.shape[1]
     pointers = [faiss.swig_ptr(array) for array in (questions, chosen, unused, values, found)]
     index.search_preassigned_c(len(questions), pointers[0], length, *pointers[1:], False, parameters)
-    kept = np.argsort(-values.ravel(), kind="stable")[: CANDIDATES * DEPTH]
-    distinct = np.unique(found.ravel()[kept])
-    return distinct[distinct >= 0]
+    return values, found
+
+
+def candidates(values: Float32Array, found: Int64Array, depth: int, temperature: float) -> Int64Array:
+    """The items of which lists (K, l) hold most, added up over concepts, ascending."""
+    length = int(LIST_LENGTH * depth)
+    values, found = values[:, :length], found[:, :length]
+    distinct, places = np.unique(found[found >= 0], return_inverse=True)
+    sums = np.full(len(distinct), -np.inf)
+    np.logaddexp.at(sums, places, values[found >= 0].astype(np.float64) / temperature)
+    return np.sort(distinct[np.argsort(-sums, kind="stable")[: CANDIDATES * depth]])

@@ -3,7 +3,8 @@
 The vectors are those of `by_concept.py`; cells group items whose embeddings lie together, and each is represented by its
 mean vector. A question [z_k + m_k, 1] times a mean is the mean value of the cell's items for the concept, so the pairs of concept
 and cell with the highest means are looked into, over all concepts together: a concept that has nothing to offer costs
-nothing. The best values become candidates, which are rescored exactly.
+nothing. What is found of an item is added up over the concepts it was found for, as its score adds up over all, and the items
+with most become candidates, which are rescored exactly.
 
 What is found is not proved: how much of the true answer it holds was measured when the bundle was made, and stands in its
 manifest. The answer for n items begins with the answer for fewer, as pages need: items come in stages of fixed depth, and what
@@ -146,16 +147,16 @@ class InvertedListsRanker:
         values, items = self._search(questions[asking], cells, int((lengths + left_out).max()), None, NOTHING)
         owners = asking // concepts
         sure = is_sure_in_shorter(values, self._are_left(items, owners, excluded), lengths[owners])
-        flat = np.full((users * concepts, values.shape[1]), -np.inf, dtype=np.float32)
-        flat[asking] = np.where(sure, values, -np.inf)
-        flat = flat.reshape(users, -1)
-        most = np.minimum(CANDIDATES * depth + left_out, flat.shape[1])
-        least = np.sort(flat, axis=1)[np.arange(users), -most]  # −inf where fewer are there
-        chosen = sure & (values >= least[owners, None])
-        keys = (owners[:, None] * len(self._items) + items)[chosen]
-        rows, candidates = np.divmod(np.unique(keys), len(self._items))
+        keys = (owners[:, None] * len(self._items) + items)[sure]
+        distinct, found = added_up(keys, values[sure], self._items.temperature)
+        rows, candidates = np.divmod(distinct, len(self._items))
         counts = np.bincount(rows, minlength=users)
-        return rescored(self._items, components, counts, candidates, depth, certified=False)
+        lines = np.full((users, int(counts.max(initial=0)) + 1), -np.inf)
+        lines[np.arange(lines.shape[1]) < counts[:, None]] = found
+        most = np.minimum(CANDIDATES * depth + left_out, lines.shape[1])
+        chosen = found >= np.sort(lines, axis=1)[np.arange(users), -most][rows]  # −inf where fewer are there
+        counts = np.bincount(rows[chosen], minlength=users)
+        return rescored(self._items, components, counts, candidates[chosen], depth, certified=False)
 
     def _are_left(self, items: Int64Array, owners: Int64Array, excluded: Sequence[Int64Array]) -> BoolArray:
         """Say which places of lists (Q, l) hold an item that the list's owner, (Q,), does not exclude."""
@@ -167,7 +168,7 @@ class InvertedListsRanker:
 
     def _best_of(self, lists: Lists, question: Question, depths: Sequence[int], excluded: int) -> dict[int, Ranking]:
         """Rank what lists hold, for each stage as deep as it is; what several stages look at is scored once."""
-        of_each = {depth: candidates_in(lists, depth, excluded) for depth in depths}
+        of_each = {depth: candidates_in(lists, depth, excluded, self._items.temperature) for depth in depths}
         if len(depths) > 1:
             everyone = np.unique(np.concatenate(list(of_each.values())))
             if len(everyone) <= SCORED_TOGETHER:
@@ -263,7 +264,15 @@ def is_sure_in_shorter(values: Float32Array, left: BoolArray, lengths: Int64Arra
     return sure
 
 
-def candidates_in(lists: Lists, depth: int, excluded: int) -> Int64Array:
+def added_up(items: Int64Array, values: Float32Array, temperature: float) -> tuple[Int64Array, Float64Array]:
+    """Add up what several concepts have for an item: (Q,), (Q,) τ·logits → (l,) items, ascending, and (l,) logits."""
+    order = np.argsort(items, kind="stable")
+    ordered = items[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    return ordered[starts], np.logaddexp.reduceat(values[order].astype(np.float64) / temperature, starts)
+
+
+def candidates_in(lists: Lists, depth: int, excluded: int, temperature: float) -> Int64Array:
     """Return the items of lists that a stage looks at, ascending.
 
     What it takes of lists that are longer than the stage needs is what lists of its own would hold: whatever has the same value
@@ -271,12 +280,10 @@ def candidates_in(lists: Lists, depth: int, excluded: int) -> Int64Array:
     """
     length = list_length(depth, excluded)
     values, items = lists.values[:, :length], lists.items[:, :length]
-    kept = np.flatnonzero(is_sure(values, items))
-    values, items = values.ravel()[kept], items.ravel()[kept]
+    sure = is_sure(values, items)
+    distinct, found = added_up(items[sure], values[sure], temperature)
     most = CANDIDATES * depth + excluded
-    if len(kept) > most:
-        items = items[values >= np.partition(values, -most)[-most]]
-    return np.unique(items)
+    return distinct[found >= np.partition(found, -most)[-most]] if len(distinct) > most else distinct
 
 
 def list_length(depth: int, excluded: int) -> int:

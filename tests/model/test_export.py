@@ -187,7 +187,21 @@ def test_the_same_run_gives_the_same_version(small_run, small_shop, tmp_path):
     assert again.manifest.model_version == outcome.manifest.model_version
 
 
+def test_an_index_is_asked_for_users_of_few_clicks_and_of_many(small_run):
+    _, split = small_run
+    found = export.beginnings(split.training).toarray()
+    rows = np.linspace(0, split.training.shape[0] - 1, min(200, split.training.shape[0])).astype(int)
+    whole = split.training[rows].toarray()
+    np.testing.assert_array_equal(found, export.beginnings(split.training).toarray())
+    assert ((whole - found) >= 0).all()
+    clicks = found.sum(axis=1)
+    assert clicks.min() == 1
+    assert (clicks == whole.sum(axis=1)).any()
+    assert 0.3 < np.median(np.log(clicks) / np.log(whole.sum(axis=1))) < 0.7
+
+
 def test_a_sample_of_users_never_asks_for_more_than_there_are(small_run):
     outcome, _ = small_run
     few = sparse.csr_matrix(np.eye(3, outcome.manifest.items, dtype=np.float32))
     assert export.sampled_components(outcome.trained.network, few).shape[1] == 3
+    assert export.beginnings(few).toarray().tolist() == few.toarray().tolist()

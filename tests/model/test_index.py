@@ -7,9 +7,9 @@ import pytest
 from macrid.artifacts.derived import derive
 from macrid.model import index as indexing
 from macrid.model.errors import DataError
-from macrid.model.index import build, candidates, choose_index, expected_size
+from macrid.model.index import build, choose_index, expected_size
 from macrid.service.ranking.exact import ExactRanker
-from macrid.service.ranking.inverted_lists import CANDIDATES, LIST_LENGTH, MEASURED_DEPTH, InvertedListsRanker
+from macrid.service.ranking.inverted_lists import CANDIDATES, LIST_LENGTH, STAGES, InvertedListsRanker
 from macrid.service.ranking.items import Items
 from tests.support.bundles import random_arrays
 
@@ -95,22 +95,35 @@ def test_the_server_finds_what_the_trainer_measured(shop):
 
     The server compares means of cells in eight bits, so the last cell it looks into may be another.
     """
-    assert (indexing.DEPTH, indexing.LIST_LENGTH, indexing.CANDIDATES) == (MEASURED_DEPTH, LIST_LENGTH, CANDIDATES)
+    assert (list(indexing.DEPTHS.values()), indexing.LIST_LENGTH, indexing.CANDIDATES) == (
+        list(STAGES[:2]),
+        LIST_LENGTH,
+        CANDIDATES,
+    )
     arrays, users = shop
     built = chosen(shop)
     index = faiss.deserialize_index(np.frombuffer(built.content, dtype=np.uint8))
     items = Items(arrays["item_embeddings"], arrays["prototypes"], TAU, arrays["log_partition"])
     served, reference = InvertedListsRanker(items, index, built.described["probes"]), ExactRanker(items)
-    shares, same = [], []
-    for components in users:
-        question = items.question(components)
-        lists = served._lists(question, MEASURED_DEPTH, NOTHING, None, 1.0)
-        searched = served._best_of(lists, question, [MEASURED_DEPTH], 0)[MEASURED_DEPTH].indices
-        asked = indexing.Asked(arrays, arrays["log_partition"], TAU, components)
-        means = index.quantizer.reconstruct_n(0, index.nlist)
-        own = asked.best(candidates(index, means, asked.questions, built.described["probes"]), MEASURED_DEPTH)
-        same.append(np.isin(searched, own).mean())
-        assert len(searched) == len(own)
-        shares.append(np.isin(reference.rank(components, 100, NOTHING).indices, searched[:100]).mean())
-    assert np.mean(same) > 0.999
-    assert np.mean(shares) == pytest.approx(built.described["recall@100"], abs=5e-4)
+    means = index.quantizer.reconstruct_n(0, index.nlist)
+    for n, depth in indexing.DEPTHS.items():
+        shares, same = [], []
+        for components in users:
+            question = items.question(components)
+            lists = served._lists(question, depth, NOTHING, None, 1.0)
+            searched = served._best_of(lists, question, [depth], 0)[depth].indices
+            asked = indexing.Asked(arrays, arrays["log_partition"], TAU, components)
+            lists = indexing.search(index, means, asked.questions, built.described["probes"])
+            own = asked.best(indexing.candidates(*lists, depth, TAU), depth)
+            same.append(np.isin(searched, own).mean())
+            assert len(searched) == len(own)
+            shares.append(np.isin(reference.rank(components, n, NOTHING).indices, searched[:n]).mean())
+        assert np.mean(same) > 0.999
+        assert np.mean(shares) == pytest.approx(built.described[f"recall@{n}"], abs=5e-4)
+
+
+def test_what_several_concepts_hold_of_an_item_counts_together(monkeypatch):
+    monkeypatch.setattr(indexing, "CANDIDATES", 1)
+    values = np.log(np.array([[0.5, 0.3, 0.2], [0.45, 0.3, 0.1]], dtype=np.float32)) * TAU
+    found = np.array([[4, 7, 1], [3, 7, -1]])
+    assert indexing.candidates(values, found, 2, TAU).tolist() == [4, 7]  # .5 and .3 + .3; the .45 of item 3 is less

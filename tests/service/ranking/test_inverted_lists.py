@@ -141,6 +141,32 @@ class TestWhatComesBack:
                 np.testing.assert_array_equal(found[0].concepts, other.concepts)
 
 
+class TestAddedUp:
+    def test_an_item_has_what_all_concepts_hold_of_it(self):
+        logits = np.log([0.5, 0.3, 0.45, 0.3])
+        items, found = inverted_lists.added_up(np.array([4, 7, 3, 7]), (0.1 * logits).astype(np.float32), 0.1)
+        assert items.tolist() == [3, 4, 7]
+        np.testing.assert_allclose(found, np.log([0.45, 0.5, 0.6]), atol=1e-6)
+
+    def test_no_temperature_is_too_low_for_the_numbers(self):
+        items, found = inverted_lists.added_up(np.array([1, 2, 1]), np.array([1.0, -1.0, 1.0], np.float32), 1e-4)
+        assert items.tolist() == [1, 2]
+        np.testing.assert_allclose(found, [1e4 + np.log(2), -1e4])
+
+    def test_without_any_item_there_is_nothing(self):
+        items, found = inverted_lists.added_up(np.empty(0, np.int64), np.empty(0, np.float32), 0.1)
+        assert (len(items), len(found)) == (0, 0)
+
+    def test_candidates_are_those_with_most_of_it(self):
+        values = 0.1 * np.log(np.array([[0.5, 0.3, 0.2, 0.1], [0.45, 0.3, 0.15, 0.1]], dtype=np.float32))
+        lists = inverted_lists.Lists(values, np.array([[4, 7, 1, 0], [3, 7, 2, -1]]))
+        one_each = inverted_lists.candidates_in(
+            lists, 1, 0, 0.1
+        )  # lists of one item each, cut by what equals their end
+        assert one_each.tolist() == []
+        assert inverted_lists.candidates_in(lists, 2, 0, 0.1).tolist() == [3, 4, 7]
+
+
 class TestCells:
     """Which pairs of concept and cell are looked into."""
 
