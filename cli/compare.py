@@ -35,6 +35,11 @@ def compare_source(
     from macrid.model.comparison import Fit, compare_methods, markdown, plain
     from macrid.model.machine import describe
 
+    if configs is not None and not any((configs / f"{name}.toml").is_file() for name in methods.ALL):
+        raise typer.BadParameter(
+            f"{configs} has no file METHOD.toml; expected one or more of {', '.join(f'{name}.toml' for name in methods.ALL)}",
+            param_hint="--configs",
+        )
     print_source(source)
     named = methods.BASELINES if baselines is None else [name.strip() for name in baselines.split(",") if name.strip()]
     settings = {

@@ -243,6 +243,7 @@ def train(
         **({} if config is None else _read(config)),
         **_given(locals(), pipeline.CONFIG_NAMES),
     }
+    _check(settings)
     options = data.source_options(items, name)
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint FILE, the file to go on from", param_hint="--resume")
@@ -274,6 +275,14 @@ def _read(config: Path) -> Any:
     settings = read_settings(config, "macridvae")
     check_settings(settings, MACRID_KINDS, str(config))
     return settings
+
+
+def _check(settings: dict[str, Any]) -> None:
+    """Refuse what no training can have, such as a β that is infinite, before there is any work to lose."""
+    from macrid.model.methods import MACRID_KINDS
+    from macrid.model.settings import check_settings
+
+    check_settings({name: settings[name] for name in MACRID_KINDS if name in settings}, MACRID_KINDS, "options")
 
 
 def _given(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from macrid import __version__
+from macrid.model.baselines import ease
 from macrid.model.datasets.dataset import Source
 from macrid.model.errors import DataError
 from macrid.model.evaluation import MEASURES, evaluate
@@ -107,6 +108,11 @@ def compare_methods(
     training_users, test_users = list[int](), list[int]()
     for seed in seeds:
         split = split_source(source, held_out_users, seed)
+        if "ease" in methods and not ease.can_be_fitted(split.training):
+            raise DataError(
+                f"EASE cannot be fitted to {split.training.shape[0]:,} users and {split.training.shape[1]:,} items, expected at "
+                f"most {ease.LARGEST:,} of either; name the other baselines with --baselines"
+            )
         training_users.append(split.training.shape[0])
         test_users.append(len(split.test.user_ids))
         for name, settings in methods.items():

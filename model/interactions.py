@@ -126,7 +126,9 @@ def _accepted(
     for frame in frames:
         kept = np.arange(len(frame))
         if rating is not None and min_rating is not None:
-            kept = np.flatnonzero(as_numbers(frame[rating], path, first) >= min_rating)
+            # A rating of four bytes is compared with a least one of four bytes: .7 there is less than .7 in eight.
+            least = float(np.float32(min_rating)) if frame[rating].dtype == pl.Float32 else min_rating
+            kept = np.flatnonzero(as_numbers(frame[rating], path, first) >= least)
         user, item = (_ids(frame[name].gather(kept), path) for name in names)
         pairs = pl.DataFrame({"user": user, "item": item})
         checked.refuse_bad_ids(pairs, path, first + kept)

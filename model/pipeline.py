@@ -199,6 +199,8 @@ def run(
     if checkpoints is not None:
         checkpoints = dataclasses.replace(checkpoints, continues=predecessor.model_version if predecessor else None)
         _refuse_refit_alone(checkpoints)
+    if refit_on_all and config.teacher:
+        _refuse_teacher_of_all(source.interactions)
     trained = train(split, config, on_epoch, checkpoints, _start(predecessor, split), ranks)
     table = compare(trained.network, split)
     network, served = trained.network, split
@@ -260,6 +262,16 @@ def _refuse_refit_alone(checkpoints: Checkpoints) -> None:
         raise CheckpointError(
             f"{refit_path} exists: a refit that has not ended; go on with it with --resume, beside {checkpoints.path.name}, or "
             "remove the file"
+        )
+
+
+def _refuse_teacher_of_all(interactions: Interactions) -> None:
+    """Refuse a refit whose teacher cannot be fitted to all users, before any work."""
+    users, items = len(interactions.user_ids), len(interactions.item_ids)
+    if min(users, items) > ease.LARGEST:
+        raise DataError(
+            f"a refit with a teacher fits EASE to all {users:,} users and {items:,} items, expected at most {ease.LARGEST:,} "
+            "of either; train without --refit or without --teacher"
         )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -196,10 +196,12 @@ def refit(
         )
     config = dataclasses.replace(config, precision=precision_here(config))
     question = _question(training, config)
+    passes: list[Pass] = []
     while state.passes < epochs:
-        done = _one_pass(state, training, question, config, keeper, ranks)
+        passes.append(_one_pass(state, training, question, config, keeper, ranks))
         if on_pass is not None:
-            on_pass(done)
+            on_pass(passes[-1])
+        _refuse_divergence(passes, config)
     keeper.keep(*state.to_checkpoint())
     network = state.kept
     network.refinement = _refinement(network, config)
@@ -384,7 +386,7 @@ def _refuse_idle(ranks: Ranks, config: TrainingConfig) -> None:
         )
 
 
-def _refuse_divergence(epochs: list[Epoch], config: TrainingConfig) -> None:
+def _refuse_divergence(epochs: Sequence[Pass], config: TrainingConfig) -> None:
     lowest = min(epochs, key=lambda epoch: epoch.loss)
     if epochs[-1].loss > DIVERGED * abs(lowest.loss):
         raise TrainingError(

@@ -221,8 +221,9 @@ def _work(
 
     if finished(study) >= trials:
         return
-    if begun == 0:
-        study.enqueue_trial(_defaults(chosen, source, search, space, splits[0]), skip_if_exists=True)
+    defaults = _defaults(chosen, source, search, space, splits[0])
+    if not any(_has_tried(trial, defaults) for trial in study.get_trials(deepcopy=False)):
+        study.enqueue_trial(defaults)
     study.optimize(
         objective,
         n_trials=FAILURES_PER_TRIAL * trials,
@@ -233,6 +234,12 @@ def _work(
             optuna.study.MaxTrialsCallback(trials, states=FINISHED),
         ],
     )
+
+
+def _has_tried(trial: optuna.trial.FrozenTrial, settings: dict[str, Any]) -> bool:
+    """Whether a trial is of these settings, and was not broken off."""
+    given = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    return trial.state != TrialState.FAIL and settings.items() <= given.items()
 
 
 def _defaults(chosen: Method, source: Source, search: Search, space: Space, split: Split) -> dict[str, Any]:

@@ -139,6 +139,16 @@ class TestOwnData:
         )  # fmt: skip
         assert "macridvae.toml: 'konzepte' is no setting" in said
 
+    def test_a_folder_without_settings_is_refused(self, small_shop, tmp_path):
+        said = macrid(
+            "evaluate", "--compare", small_shop / "clicks.csv", "--configs", "nowhere", expect=2, cwd=tmp_path
+        )
+        assert "nowhere has no file METHOD.toml" in said
+
+    def test_what_no_training_can_have_is_refused_before_it(self, small_shop, tmp_path):
+        said = macrid("train", small_shop / "clicks.csv", "--beta", "inf", "--out", "bundle", expect=2, cwd=tmp_path)
+        assert "beta is inf" in said
+
     def with_settings(self, folder, text):
         (folder / "macridvae.toml").write_text('model = "macridvae"\n[settings]\n' + text)
         return folder

@@ -94,6 +94,14 @@ def test_users_are_counted_in_every_split_and_all_splits_say_how_much_training_s
     assert f" 24 training and {min(tested)} to {max(tested)} test users a split. " in markdown(found, "here")
 
 
+def test_where_ease_cannot_be_fitted_nothing_is(source, methods, monkeypatch):
+    monkeypatch.setattr(comparison.ease, "LARGEST", 10)
+    fits = []
+    with pytest.raises(DataError, match=r"EASE cannot be fitted to 80 users and 45 items.* with --baselines"):
+        compare_methods(source, methods, [1], held_out_users=20, on_fit=fits.append)
+    assert not fits
+
+
 def test_seeds_must_be_there_and_differ(source, methods):
     for seeds in ([], [1, 1]):
         with pytest.raises(DataError, match="expected each seed once"):

@@ -59,6 +59,14 @@ class TestReading:
         expected, found = (read_interactions(file, min_rating=4, min_user_items=1) for file in (clicks, path))
         assert found.fingerprint() == expected.fingerprint()
 
+    def test_ratings_of_four_bytes_that_equal_the_least_one_are_kept(self, tmp_path):
+        path = tmp_path / "clicks.parquet"
+        ratings = pl.Series([0.7, 0.9, 0.7, 0.6], dtype=pl.Float32)
+        pl.DataFrame({"user": ["a", "a", "b", "b"], "item": ["x", "y", "x", "y"], "rating": ratings}).write_parquet(
+            path
+        )
+        assert len(read_interactions(path, min_rating=0.7, min_user_items=1)) == 3
+
     def test_whole_numbers_that_a_file_keeps_as_floats_read_as_whole_numbers(self, tmp_path):
         pl.DataFrame({"user": [1.0, 1.0], "item": [2.0, 3.0]}).write_parquet(tmp_path / "clicks.parquet")
         assert read_interactions(tmp_path / "clicks.parquet", min_user_items=1).item_ids == ("2", "3")

@@ -183,6 +183,18 @@ class TestGoingOn:
         with contextlib.closing(Bundle.open(tmp_path / "again")) as bundle:
             np.testing.assert_array_equal(bundle.item_embeddings, refitted[0].item_embeddings)
 
+    def test_a_refit_whose_teacher_has_too_much_to_learn_is_refused_before_any_work(
+        self, prepared, tmp_path, monkeypatch
+    ):
+        source, split, config = prepared
+        monkeypatch.setattr(pipeline.ease, "LARGEST", min(split.training.shape) - 1)
+        epochs, taught = [], dataclasses.replace(config, teacher=0.5)
+        with pytest.raises(
+            DataError, match=r"EASE to all .* users and .* items, .* without --refit or without --teacher"
+        ):
+            pipeline.run(source, split, taught, tmp_path / "bundle", epochs.append, refit_on_all=True)
+        assert not epochs
+
     @pytest.mark.parametrize("resume", [True, False])
     def test_a_refit_whose_training_has_gone_is_refused_before_any_work(self, prepared, tmp_path, resume):
         self.interrupted(prepared, tmp_path)

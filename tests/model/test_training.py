@@ -69,6 +69,8 @@ class TestTraining:
     def test_a_loss_that_grows_stops_with_advice(self, split, monkeypatch):
         monkeypatch.setattr(training, "_update", lambda state, *_: 2.0**state.passes)
         with pytest.raises(TrainingError, match=r"rose from 1 in epoch 1 to 4 in epoch 3: training diverges; try a"):
+            training.refit(split.training, CONFIG, 5)
+        with pytest.raises(TrainingError, match=r"rose from 1 in epoch 1 to 4 in epoch 3: training diverges; try a"):
             training.train(split, CONFIG)
 
     def test_in_bf16_it_learns_the_same_within_a_hundredth(self, split, trained):

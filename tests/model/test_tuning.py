@@ -112,6 +112,20 @@ class TestSearching:
 
 
 class TestGoingOn:
+    def test_where_the_first_trial_was_broken_off_the_next_one_has_the_defaults(self, source, storage, monkeypatch):
+        def broken_off(*_):
+            raise KeyboardInterrupt
+
+        search = Search("item-knn", {})
+        with monkeypatch.context() as patched:
+            scoring(patched, "item-knn", broken_off)
+            with pytest.raises(KeyboardInterrupt):
+                run(source, search, storage, 2)
+        trials = run(source, search, storage, 2).trials
+        assert [trial.state.name for trial in trials] == ["FAIL", "COMPLETE", "COMPLETE"]
+        assert trials[1].params == trials[0].params
+        assert trials[2].params != trials[0].params
+
     def test_a_study_is_continued_up_to_the_number_of_trials(self, source, storage):
         search = Search("item-knn", {})
         assert len(run(source, search, storage, 2).trials) == 2
