@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-FORMAT_VERSION = 6  # what is written
-READABLE_VERSIONS = (1, 2, 3, 4, 5, 6)
+FORMAT_VERSION = 7  # what is written
+READABLE_VERSIONS = (1, 2, 3, 4, 5, 6, 7)
 DIGEST_SINCE = 4  # the manifest carries its own SHA-256
 
 MANIFEST_FILE = "manifest.json"

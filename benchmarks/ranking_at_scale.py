@@ -2,7 +2,7 @@
 
 Catalogues are generated (`benchmarks.generated`); the index is the one a bundle would get (`model/index.py`), searched by the
 server's own ranker; beside it the exact ranker in float32 and, where items are kept so, in eight bits, all asked in turns.
-Other users are asked than those whose recall chose the number of cells, who have 5 to 50 clicks.
+Other users are asked than those whose recall chose how far is looked, who have 5 to 50 clicks.
 
     python -m benchmarks.ranking_at_scale [--items 10000,100000,1000000,10000000] [--users 100] [--clicks 50]
 """
@@ -25,7 +25,7 @@ from macrid.service.ranking.inverted_lists import InvertedListsRanker
 from macrid.service.ranking.items import Items
 from macrid.service.ranking.protocol import Ranker, Ranking
 
-KNOWN_BY = (5, 10, 20, 50)  # clicks of those who choose the number of cells
+KNOWN_BY = (5, 10, 20, 50)  # clicks of those who choose how far is looked
 
 
 def main() -> None:
@@ -55,12 +55,13 @@ def measure(count: int, users: int, clicks: int) -> None:
     index = indexing.build(world.item_embeddings, partition, world.temperature)
     seconds = time.perf_counter() - start
     arrays = {"item_embeddings": world.item_embeddings, "prototypes": world.prototypes}
-    some = -(-min(users, 100) // len(KNOWN_BY))
+    some = indexing.MEASURED_USERS // len(KNOWN_BY)
     sample = np.stack([own for known in KNOWN_BY for own in world.components(some, known, seed=2)])
-    probes, _ = indexing.measure(index, arrays, partition, world.temperature, sample)
+    effort, _ = indexing.measure(index, arrays, partition, world.temperature, sample)
     in_float32 = Items(world.item_embeddings, world.prototypes, world.temperature, partition, eight_bits=False)
-    lists = f"{index.nlist:,} cells, {probes} probed"
-    rankers: dict[str, Ranker] = {"exact": ExactRanker(in_float32), lists: InvertedListsRanker(items, index, probes)}
+    lists = f"{index.nlist:,} cells, within {effort.margin} logits"
+    by_lists = InvertedListsRanker(items, index, effort.probes, effort.margin)
+    rankers: dict[str, Ranker] = {"exact": ExactRanker(in_float32), lists: by_lists}
     if items.in_eight_bits is not None:
         rankers["exact, eight bits first"] = ExactRanker(items)
     asked = world.components(users, clicks)

@@ -1,7 +1,7 @@
 """How much of the true answer do inverted lists find for users of few clicks and of many, and behind what they have seen?
 
-The bundle should be a trained one that has inverted lists (`macrid train alishop-7c --publish`). How many cells are looked
-into is chosen anew, as an export does it, on the beginnings of half of the histories. The others are asked, with their first
+The bundle should be a trained one that has inverted lists (`macrid train alishop-7c --publish`). How far is looked
+is chosen anew, as an export does it, on the beginnings of half of the histories. The others are asked, with their first
 clicks, and without the best items, as one who has seen those.
 
     python -m benchmarks.recall_by_clicks STORE HISTORIES
@@ -43,11 +43,13 @@ def main() -> None:
     half = len(histories) // 2
     assert model.bundle.index_path is not None, f"{arguments.store}: the current version has no index"
     index = read_index(model.bundle.index_path, *model.shape[::2])
-    probes, recall = choose(model, index, histories[:half])
-    print(f"{describe()}; {model.shape[0]:,} items, {probes} pairs looked into: {recall}; {half} other users\n")
+    effort, recall = choose(model, index, histories[:half])
+    looked = f"within {effort.margin} logits, at most {effort.probes} pairs"
+    print(f"{describe()}; {model.shape[0]:,} items, {looked}: {recall}; {half} other users\n")
     print("| clicks | " + " | ".join(f"recall@{n}, {seen} seen" for seen in SEEN for n in (20, 100)) + " |")
     print("|---" * (1 + 2 * len(SEEN)) + "|")
-    lists, exact = InvertedListsRanker(model.scored_items, index, probes), ExactRanker(model.scored_items)
+    lists = InvertedListsRanker(model.scored_items, index, effort.probes, effort.margin)
+    exact = ExactRanker(model.scored_items)
     for clicks in CLICKS:
         users = [np.unique(history[:clicks]) for history in histories[half:]]
         cells = [
@@ -58,8 +60,10 @@ def main() -> None:
         print(f"| {clicks} | {' | '.join(cells)} |", flush=True)
 
 
-def choose(model: LoadedModel, index: faiss.Index, histories: list[list[int]]) -> tuple[int, dict[str, float]]:
-    """How many pairs an export would have the server look into, and what it measures."""
+def choose(
+    model: LoadedModel, index: faiss.Index, histories: list[list[int]]
+) -> tuple[indexing.Effort, dict[str, float]]:
+    """How far an export would have the server look, and what it measures."""
     rows = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
     clicks = (np.ones(len(rows), np.float32), (rows, np.concatenate(histories)))
     cut = beginnings(sparse.csr_matrix(clicks, (len(histories), model.shape[0])))

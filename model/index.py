@@ -6,8 +6,9 @@ vector, and 8-bit codes on one scale; `docs/decisions/0005-inverted-lists.md` ha
 that of the server's `ranking/inverted_lists.py`, which this package must not import; a test holds the two together.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import faiss
@@ -26,10 +27,11 @@ ITEMS_PER_LARGE_CELL, MOST_CELLS = 305, 32_768
 CODE_POINTS = 100_000
 LANES = 16  # FAISS compares codes sixteen numbers at a time where their count is a multiple of this: ten times as fast
 BLOCK = 65_536
-# Recall@20 and recall@100 up to which more cells are looked into. In a very large catalogue the last per cent costs as much as
+# Recall@20 and recall@100 up to which the margin is raised. In a very large catalogue the last per cent costs as much as
 # all before, and scoring every item instead costs seconds.
 WANTED, VERY_LARGE, WANTED_OF_VERY_LARGE = (0.992, 0.991), 2_000_000, (0.985, 0.985)
-PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
+# How much less than the best pairs of concept and cell others may promise, in logits, each a seventh more.
+MARGINS = tuple(round(1.15**step, 2) for step in range(22))
 MEASURED_USERS = 200
 DEPTHS = {20: 32, 100: 128}  # how deep the server looks for so many items; these numbers are the same there
 LIST_LENGTH, CANDIDATES = 1.5, 2
@@ -42,6 +44,19 @@ class BuiltIndex:
 
     described: dict[str, object] = field(default_factory=lambda: {"kind": "none"})
     content: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Which pairs of concept and cell a search looks into, for up to 128 items.
+
+    Attributes:
+        margin: how much less than the best ones a pair may promise, in logits.
+        probes: how many at most.
+    """
+
+    margin: float
+    probes: int
 
 
 def choose_index(
@@ -73,11 +88,11 @@ def choose_index(
         return BuiltIndex()
     index = build(arrays["item_embeddings"], log_partition, temperature)
     users = components[np.unique(np.linspace(0, len(components) - 1, MEASURED_USERS).astype(np.int64))]
-    probes, recall = measure(index, arrays, log_partition, temperature, users)
+    effort, recall = measure(index, arrays, log_partition, temperature, users)
     if min(recall.values()) < RECALL_FLOOR:  # the codes are too coarse for these items
         return BuiltIndex()
     content = faiss.serialize_index(index).tobytes()
-    described = {"kind": "ivf_sq8", "cells": index.nlist, "probes": probes, **recall, "users": len(users)}
+    described = {"kind": "ivf_sq8", "cells": index.nlist, **asdict(effort), **recall, "users": len(users)}
     return BuiltIndex({**described, "bytes": len(content)}, content)
 
 
@@ -143,27 +158,32 @@ def measure(
     log_partition: npt.NDArray[np.float64],
     temperature: float,
     users: Float32Array,
-) -> tuple[int, dict[str, float]]:
-    """Look into more cells until both recalls are what is wanted at this size, and no further.
+) -> tuple[Effort, dict[str, float]]:
+    """Look into more pairs of concept and cell until both recalls are what is wanted at this size, and no further.
 
     Returns:
-        The number of pairs of concept and cell to look into, and "recall@20" and "recall@100": the mean share of the true
-        first n that are among the n found.
+        The margin that gave them, with the most pairs that anybody needed there; and "recall@20" and "recall@100": the mean share
+        of the true first n that are among the n found.
     """
     asked = [Asked(arrays, log_partition, temperature, components) for components in users]
     truth = [user.best(None, 100) for user in asked]
     means = index.quantizer.reconstruct_n(0, index.nlist)
+    inhabited = np.array([index.get_list_size(cell) > 0 for cell in range(index.nlist)])
     wanted = WANTED if index.ntotal <= VERY_LARGE else WANTED_OF_VERY_LARGE
-    recall: dict[str, float] = {}
-    for probes in PROBES:
-        lists = [search(index, means, user.questions, probes) for user in asked]
+    effort, recall = Effort(MARGINS[0], 1), {}
+    for margin in MARGINS:
+        chosen = [pairs(user.promised(means), inhabited, index.ntotal, margin) for user in asked]
+        counts = [int(np.count_nonzero(own)) for own in chosen]
+        effort = Effort(margin, max(counts))
+        lists = [search(index, user.questions, own) for user, own in zip(asked, chosen, strict=True)]
         for n, depth in DEPTHS.items():
             found = [user.best(candidates(*own, depth, temperature), n) for user, own in zip(asked, lists, strict=True)]
             shares = [np.isin(t[:n], f).mean() for t, f in zip(truth, found, strict=True)]
             recall[f"recall@{n}"] = round(float(np.mean(shares)), 4)
-        if all(got >= at_least for got, at_least in zip(recall.values(), wanted, strict=True)) or probes >= index.nlist:
+        enough = all(got >= at_least for got, at_least in zip(recall.values(), wanted, strict=True))
+        if enough or np.mean(counts) >= index.nlist:
             break
-    return probes, recall
+    return effort, recall
 
 
 class Asked:
@@ -183,6 +203,10 @@ class Asked:
         self.questions[:, : components.shape[1]] = self._queries
         self.questions[:, components.shape[1]] = 1.0
 
+    def promised(self, means: Float32Array) -> Float32Array:
+        """What each pair of concept and cell promises, in logits, by the cells' means: (c, padded) -> (K, c)."""
+        return np.asarray(self.questions @ means.T / self._temperature)
+
     def best(self, among: Int64Array | None, n: int) -> Int64Array:
         """The n items with the highest scores, of all or among some."""
         if among is None:
@@ -198,15 +222,19 @@ class Asked:
         return np.asarray(scores, dtype=np.float64)
 
 
-def search(index: Any, means: Float32Array, questions: Float32Array, probes: int) -> tuple[Float32Array, Int64Array]:
-    """The best values in the best pairs of concept and cell, and whose they are: (K, l) both, for the deepest answer."""
-    promised = questions @ means.T  # (K, cells)
-    wanted = min(probes, promised.size)
-    pairs = np.sort(np.argpartition(promised.ravel(), promised.size - wanted)[promised.size - wanted :])
-    concepts, cells = np.divmod(pairs, index.nlist)
-    counts = np.bincount(concepts, minlength=len(questions))
+def pairs(promised: Float32Array, inhabited: npt.NDArray[np.bool_], items: int, margin: float) -> npt.NDArray[np.bool_]:
+    """Which pairs promise enough, (K, c): the best are as many as would hold the answer if it were all there."""
+    values = np.where(inhabited, promised, -np.inf)
+    best = min(math.ceil(min(DEPTHS.values()) / (items / np.count_nonzero(inhabited))), values.size)
+    least = np.partition(values.ravel(), values.size - best)[values.size - best]
+    return np.asarray(values >= least - margin)
+
+
+def search(index: Any, questions: Float32Array, chosen_pairs: npt.NDArray[np.bool_]) -> tuple[Float32Array, Int64Array]:
+    """The best values in some pairs of concept and cell, (K, c), and whose they are: (K, l) both, for the deepest answer."""
+    counts = np.count_nonzero(chosen_pairs, axis=1)
     chosen = np.full((len(questions), int(counts.max())), -1, dtype=np.int64)
-    chosen[np.arange(chosen.shape[1]) < counts[:, None]] = cells
+    chosen[np.arange(chosen.shape[1]) < counts[:, None]] = np.nonzero(chosen_pairs)[1]
     length = int(LIST_LENGTH * max(DEPTHS.values()))
     values, found = np.empty((len(questions), length), np.float32), np.empty((len(questions), length), np.int64)
     unused = np.zeros(chosen.shape, dtype=np.float32)

@@ -4,6 +4,7 @@
 files are let go when the last request that holds it has finished.
 """
 
+import math
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -170,17 +171,25 @@ def choose_ranker(bundle: Bundle, items: Items, choice: RankerChoice) -> Ranker:
         return ByConceptRanker(items, build_index(items.rows, items.prototypes, items.temperature))
     index = read_index(bundle.index_path, *bundle.item_embeddings.shape)
     if has_lists(faiss.downcast_index(index)):
-        return InvertedListsRanker(items, index, stated_probes(bundle))
+        return InvertedListsRanker(items, index, *stated_effort(bundle))
     return ExactRanker(items) if choice == "auto" else ByConceptRanker(items, index)
 
 
-def stated_probes(bundle: Bundle) -> int:
-    """Return how many cells the bundle's index is to be searched in, as its recall was measured.
+def stated_effort(bundle: Bundle) -> tuple[int, float]:
+    """Return how the bundle's inverted lists are to be searched, as their recall was measured.
+
+    Returns:
+        How many pairs of concept and cell to look into at most, and how much less than the best ones they may promise, in
+        logits: infinitely much in bundles of format 6 and before, which state no margin.
 
     Raises:
-        ValueError: the manifest does not say.
+        ValueError: the manifest does not say, or nothing that can be.
     """
-    probes = bundle.manifest.index.get("probes")
+    described = bundle.manifest.index
+    probes, margin = described.get("probes"), described.get("margin", math.inf)
+    where = f"{bundle.folder}/manifest.json: index"
     if not isinstance(probes, int) or probes < 1:
-        raise ValueError(f"{bundle.folder}/manifest.json: index.probes is {probes!r}, expected a whole number above 0")
-    return probes
+        raise ValueError(f"{where}.probes is {probes!r}, expected a whole number above 0")
+    if not isinstance(margin, int | float) or not margin > 0:
+        raise ValueError(f"{where}.margin is {margin!r}, expected a number above 0")
+    return probes, margin

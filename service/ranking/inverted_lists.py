@@ -1,16 +1,18 @@
 """Ranking by concept in large catalogues: items in cells, of which a search looks into few.
 
 The vectors are those of `by_concept.py`; cells group items whose embeddings lie together, and each is represented by its
-mean vector. A question [z_k + m_k, 1] times a mean is the mean value of the cell's items for the concept, so the pairs of concept
-and cell with the highest means are looked into, over all concepts together: a concept that has nothing to offer costs
-nothing. What is found of an item is added up over the concepts it was found for, as its score adds up over all, and the items
-with most become candidates, which are rescored exactly.
+mean vector. A question [z_k + m_k, 1] times a mean is the mean value of the cell's items for the concept: what the pair of
+concept and cell promises. Items lie some way above and below the mean of their cell, so all pairs are looked into that promise
+nearly as much as the best, within a margin, over all concepts together: few for a user who wants something definite, many
+for one of whom little is known, and none of a concept that has nothing to offer. What is found of an item is added up over the
+concepts it was found for, as its score adds up over all, and the items with most become candidates, which are rescored exactly.
 
 What is found is not proved: how much of the true answer it holds was measured when the bundle was made, and stands in its
 manifest. The answer for n items begins with the answer for fewer, as pages need: items come in stages of fixed depth, and what
 an earlier stage returned stays where it is.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -30,7 +32,8 @@ from macrid.service.ranking.selection import taken
 
 # Items that each stage returns. After the last one every item is scored.
 STAGES = (32, 128, 1024, 8192)
-# The depth whose number of cells a bundle states; deeper stages look into more, as the square root of their depth.
+# The depth for which a bundle states how many pairs are looked into at most; deeper stages may look into more, as the square
+# root of their depth.
 MEASURED_DEPTH = 128
 # A list holds LIST_LENGTH·depth items of its concept, and CANDIDATES·depth items are rescored.
 LIST_LENGTH, CANDIDATES = 1.5, 2
@@ -43,6 +46,9 @@ MOST_LONGER = 1024
 # Users whose first stage is taken together: 10 MB of candidates at d = 100, in float64. Lists are made longer by what is excluded
 # there, up to so many items.
 USERS_AT_ONCE, MOST_LISTED = 64, 100
+# Of a million cells' promises the largest are found by way of the largest of so many at a time.
+TALL = 64
+LEAST = int(np.iinfo(np.int32).min)
 NOTHING: Int64Array = np.empty(0, dtype=np.int64)
 
 
@@ -64,21 +70,24 @@ class InvertedListsRanker:
 
     name: Literal["by_concept"] = "by_concept"
 
-    def __init__(self, items: Items, index: faiss.Index, probes: int) -> None:
+    def __init__(self, items: Items, index: faiss.Index, probes: int, margin: float = math.inf) -> None:
         """Take the items of a bundle and an index over them.
 
         Args:
             items: M of them.
             index: with inverted lists, as `read_index` gives it.
-            probes: how many pairs of concept and cell to look into for `MEASURED_DEPTH` items, ≥ 1.
+            probes: how many pairs of concept and cell to look into at most, for `MEASURED_DEPTH` items, ≥ 1.
+            margin: how much less than the best ones a pair may promise, in logits, > 0; without one as many as allowed
+                are looked into.
         """
         self._items = items
         self._owner = index  # of the mapping, which `_index` alone would leave dangling
         lists: Any = faiss.downcast_index(index)
         self._index = lists
-        self._probes = probes
+        self._probes, self._margin = probes, margin
         # An empty cell's mean promises nothing, by a number that would leave the others no digits.
         self._inhabited = np.flatnonzero([lists.get_list_size(cell) for cell in range(lists.nlist)])
+        self._items_per_cell = len(items) / len(self._inhabited)
         self._means = RoundedRows(lists.quantizer.reconstruct_n(0, lists.nlist)[self._inhabited])
         self._every_item = ExactRanker(items)
 
@@ -140,9 +149,9 @@ class InvertedListsRanker:
         depth, left_out = STAGES[0], np.array([len(items) for items in excluded])
         users, concepts, dimensions = components.shape
         questions = questions_of((components + self._items.prototypes).reshape(-1, dimensions), self._index.d)
-        whole, _ = self._means.rounded(questions.reshape(users, concepts, -1))
+        whole, scales = self._means.rounded(questions.reshape(users, concepts, -1))
         promised = self._promised(whole).reshape(users, concepts, -1)
-        cells, asking = self._cells(promised, [self._pairs(depth, count) for count in left_out.tolist()])
+        cells, asking = self._cells(promised, scales, depth, left_out)
         lengths = np.array([list_length(depth, count) for count in left_out.tolist()])
         values, items = self._search(questions[asking], cells, int((lengths + left_out).max()), None, NOTHING)
         owners = asking // concepts
@@ -193,16 +202,12 @@ class InvertedListsRanker:
         if question.audible_weights is not None:
             offsets = (self._items.temperature * question.audible_weights).astype(np.float32)[:, None]  # (K', 1)
             promised += np.rint(offsets / scales[0]).astype(np.int32)
-        cells, concepts = self._cells(promised[None], [self._pairs(depth, len(excluded), share)])
+        cells, concepts = self._cells(promised[None], scales, depth, np.array([len(excluded)]), share)
         length = list_length(depth, len(excluded))
         values, items = self._search(questions[concepts], cells, length, allowed, excluded)
         if offsets is not None:
             values += offsets[concepts]
         return Lists(values, items)
-
-    def _pairs(self, depth: int, excluded: int, share: float = 1.0) -> int:
-        """Return how many pairs a stage looks into, where so many items are left out, and this share is allowed."""
-        return int(np.ceil(self._probes * pairs_for(depth, excluded) / share))
 
     def _promised(self, whole: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
         """Return what questions may find in each cell that is not empty, (Q, d⁺) → (Q, c): whole numbers, larger is better."""
@@ -211,25 +216,39 @@ class InvertedListsRanker:
             promised[:, block] = products
         return promised
 
-    def _cells(self, promised: npt.NDArray[np.int32], pairs: Sequence[int]) -> tuple[Int64Array, Int64Array]:
-        """Choose for each of some users the pairs that promise most.
+    def _cells(
+        self,
+        promised: npt.NDArray[np.int32],
+        scales: Float64Array,
+        depth: int,
+        left_out: Int64Array,
+        share: float = 1.0,
+    ) -> tuple[Int64Array, Int64Array]:
+        """Choose for each of some users the pairs that promise enough for a stage.
 
         Args:
-            promised: (U, K', c).
-            pairs: how many, of each user; more where some promise as much as the last.
+            promised: (U, K', c), whole numbers.
+            scales: (U,), which makes τ·logits of them.
+            depth: of the stage.
+            left_out: (U,) how many items each user excludes.
+            share: of the items, how many are allowed.
 
         Returns:
             (Q, p) cells, −1 filling up, as FAISS wants them, and which of the U·K' concepts look into any, (Q,).
         """
         users, concepts, cells = promised.shape
         values = promised.reshape(users, -1)
-        last = values.shape[1] - np.minimum(pairs, values.shape[1])  # (U,)
-        least = np.partition(values, np.unique(last), axis=1)[np.arange(users), last]
-        rows, places = np.divmod(np.flatnonzero(values >= least[:, None]), cells)
+        less = self._margin * self._items.temperature / scales  # (U,)
+        # The best pairs are as many as would hold the answer and what is left out before it, if it were all there.
+        best = np.ceil((deepest(depth) + left_out) / self._items_per_cell).astype(np.int64)
+        most = [pairs_at_most(self._probes, depth, count) for count in left_out.tolist()]
+        bounds = zip(values, best.tolist(), most, less.tolist(), strict=True)
+        least = np.array([least_promise(*bound, share) for bound in bounds], dtype=np.int32)
+        rows, pairs = np.divmod(np.flatnonzero(values >= least[:, None]), cells)
         counts = np.bincount(rows, minlength=users * concepts)
         asking = np.flatnonzero(counts)
         filled = np.full((len(asking), int(counts.max())), -1, dtype=np.int64)
-        filled[np.arange(filled.shape[1]) < counts[asking, None]] = self._inhabited[places]
+        filled[np.arange(filled.shape[1]) < counts[asking, None]] = self._inhabited[pairs]
         return filled, asking
 
     def _search(
@@ -291,13 +310,39 @@ def list_length(depth: int, excluded: int) -> int:
     return int(LIST_LENGTH * depth + 0.5 * min(excluded, MOST_LONGER))
 
 
-def pairs_for(depth: int, excluded: int) -> float:
-    """Return how many pairs a stage looks into, as a multiple of those that the bundle states.
+def least_promise(promised: npt.NDArray[np.int32], best: int, most: int, less: float, share: float) -> int:
+    """Return what a pair has to promise for somebody to look into it.
 
-    Stages up to `MEASURED_DEPTH` look into the same ones. Items that are left out take places as if they were asked for.
+    Args:
+        promised: (P,) by all pairs.
+        best: how many the best ones are.
+        most: how many may be looked into.
+        less: how much less than the last of the best a pair may promise; may be infinite.
+        share: of the items, how many are allowed: of a cell only so much is, so all the more cells are looked into.
     """
-    deepest = depth if depth > MEASURED_DEPTH else STAGES[0]
-    return max(1.0, float(np.sqrt((deepest + excluded) / MEASURED_DEPTH)))
+    least = max(math.ceil(nth_largest(promised, best) - less), LEAST) if math.isfinite(less) else LEAST
+    enough = int(np.count_nonzero(promised >= least))
+    wanted = math.ceil(min(enough, most) / share)
+    return least if wanted == enough else nth_largest(promised, wanted)
+
+
+def nth_largest(values: npt.NDArray[np.int32], n: int) -> int:
+    """Return it, n ≥ 1; the smallest of fewer values."""
+    columns = len(values) // TALL
+    if n < columns:  # as many columns have something as large, so what is less can be left out unsorted
+        values = values[values >= nth_largest(values[: TALL * columns].reshape(TALL, columns).max(axis=0), n)]
+    place = max(len(values) - n, 0)
+    return int(np.partition(values, place)[place])
+
+
+def deepest(depth: int) -> int:
+    """Return how many items the best pairs of a stage are to hold; stages up to `MEASURED_DEPTH` look into the same pairs."""
+    return depth if depth > MEASURED_DEPTH else STAGES[0]
+
+
+def pairs_at_most(probes: int, depth: int, excluded: int) -> int:
+    """Return how many pairs a stage looks into at most. Items that are left out take places as if they were asked for."""
+    return math.ceil(probes * max(1.0, math.sqrt((deepest(depth) + excluded) / MEASURED_DEPTH)))
 
 
 def cut(ranking: Ranking, n: int) -> Ranking:

@@ -4,6 +4,7 @@
 makes this test fail needs a new FORMAT_VERSION, a reader that still knows the old one, and a golden bundle of its own.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from macrid.artifacts.bundle import Bundle
 from macrid.artifacts.schema import FORMAT_VERSION
 from macrid.artifacts.store import Store
-from macrid.service.loaded_model import LoadedModel
+from macrid.service.loaded_model import LoadedModel, choose_ranker, stated_effort
 from macrid.service.ranking.index import read_index
 from macrid.service.ranking.inverted_lists import InvertedListsRanker
 from macrid.service.ranking.items import Items
@@ -58,6 +59,13 @@ def refined():
 @pytest.fixture(scope="module")
 def refined_by_items():
     opened = Bundle.open(GOLDEN / "format-6")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def with_margin():
+    opened = Bundle.open(GOLDEN / "format-7")
     yield opened
     opened.close()
 
@@ -141,7 +149,8 @@ class TestFormat3:
     def test_its_index_answers_as_it_did(self, listed):
         index = read_index(listed.index_path, 48, 6)
         items = Items(listed.item_embeddings, listed.prototypes, 0.1, listed.log_partition)
-        ranker = InvertedListsRanker(items, index, listed.manifest.index["probes"])
+        assert stated_effort(listed) == (8, math.inf)
+        ranker = InvertedListsRanker(items, index, *stated_effort(listed))
         assert ranker.rank(listed.prototypes, 3, np.array([], dtype=np.int64)).indices.tolist() == [23, 11, 9]
 
     def test_it_can_be_published(self, tmp_path):
@@ -189,3 +198,20 @@ class TestFormat6:
 
     def test_it_can_be_published(self, tmp_path):
         assert Store(tmp_path).publish(GOLDEN / "format-6") == "golden-a4563eb6469d"
+
+
+class TestFormat7:
+    def test_its_version_is_computed_as_it_was(self, with_margin):
+        assert with_margin.manifest.model_version == "golden-64667bf02d81"
+        assert (with_margin.manifest.items, with_margin.manifest.concepts) == (120, 3)
+
+    def test_its_index_answers_as_it_did(self, with_margin):
+        assert stated_effort(with_margin) == (7, 4.65)
+        items = Items(with_margin.item_embeddings, with_margin.prototypes, 0.1, with_margin.log_partition)
+        ranking = choose_ranker(with_margin, items, "by_concept").rank(
+            with_margin.prototypes, 5, np.array([], np.int64)
+        )
+        assert ranking.indices.tolist() == [87, 10, 33, 60, 31]
+
+    def test_it_can_be_published(self, tmp_path):
+        assert Store(tmp_path).publish(GOLDEN / "format-7", 0.9) == "golden-64667bf02d81"

@@ -75,18 +75,18 @@ class TestFields:
 
 
 class TestFormatVersion:
-    @pytest.mark.parametrize("version", [0, 7, "1", 1.0, True, None, [1]])
+    @pytest.mark.parametrize("version", [0, 8, "1", 1.0, True, None, [1]])
     def test_another_one_is_refused_before_anything_else(self, folder, version):
         (folder / "manifest.json").write_text(json.dumps({"format_version": version, "of": "another format"}))
         with pytest.raises(BundleError) as refusal:
             read_manifest(folder)
-        known = "1 or 2 or 3 or 4 or 5 or 6"
+        known = "1 or 2 or 3 or 4 or 5 or 6 or 7"
         assert str(refusal.value) == f"{folder}/manifest.json: format_version is {version!r}, expected {known}"
 
     @pytest.mark.parametrize("data", [b"{}", b"[]", b"null", b"3", b'"1"'])
     def test_none_is_refused(self, folder, data):
         (folder / "manifest.json").write_bytes(data)
-        with pytest.raises(BundleError, match="format_version is None, expected 1 or 2 or 3 or 4 or 5 or 6"):
+        with pytest.raises(BundleError, match="format_version is None, expected 1 or 2 or 3 or 4 or 5 or 6 or 7"):
             read_manifest(folder)
 
 

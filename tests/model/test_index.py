@@ -38,6 +38,8 @@ class TestChoice:
         assert described["kind"] == "ivf_sq8"
         assert described["cells"] == 6000 // indexing.ITEMS_PER_CELL
         assert described["users"] == 40
+        assert described["margin"] in indexing.MARGINS
+        assert 1 <= described["probes"] <= 5 * described["cells"]
         assert (described["recall@20"], described["recall@100"]) >= indexing.WANTED
         assert described["recall@100"] >= indexing.WANTED[1]
         assert described["bytes"] == len(built.content)
@@ -45,18 +47,18 @@ class TestChoice:
 
     def test_both_recalls_decide_how_far_it_looks(self, shop, monkeypatch):
         monkeypatch.setattr(indexing, "RECALL_FLOOR", 0.0)
-        probes = []
+        margins = []
         for wanted in ((0.0, 0.0), (0.0, 0.9), (0.999, 0.9), (0.999, 0.999)):
             monkeypatch.setattr(indexing, "WANTED", wanted)
-            probes.append(chosen(shop).described["probes"])
-        assert probes == sorted(probes)
-        assert probes[0] < probes[1] < probes[2]
+            margins.append(chosen(shop).described["margin"])
+        assert margins == sorted(margins)
+        assert margins[0] < margins[1] < margins[2]
         monkeypatch.setattr(indexing, "VERY_LARGE", 5999)
-        assert chosen(shop).described["probes"] < probes[-1]
+        assert chosen(shop).described["margin"] < margins[-1]
 
     def test_one_that_finds_too_little_is_left_out(self, shop, monkeypatch):
         for missed in ({"recall@20": 0.97, "recall@100": 0.99}, {"recall@20": 0.99, "recall@100": 0.97}):
-            monkeypatch.setattr(indexing, "measure", lambda *_, missed=missed: (8, missed))
+            monkeypatch.setattr(indexing, "measure", lambda *_, missed=missed: (indexing.Effort(2.0, 8), missed))
             assert chosen(shop) == indexing.BuiltIndex()
 
     def test_a_small_one_gets_none(self, shop, monkeypatch):
@@ -104,8 +106,10 @@ def test_the_server_finds_what_the_trainer_measured(shop):
     built = chosen(shop)
     index = faiss.deserialize_index(np.frombuffer(built.content, dtype=np.uint8))
     items = Items(arrays["item_embeddings"], arrays["prototypes"], TAU, arrays["log_partition"])
-    served, reference = InvertedListsRanker(items, index, built.described["probes"]), ExactRanker(items)
+    margin = built.described["margin"]
+    served, reference = InvertedListsRanker(items, index, built.described["probes"], margin), ExactRanker(items)
     means = index.quantizer.reconstruct_n(0, index.nlist)
+    inhabited = np.array([index.get_list_size(cell) > 0 for cell in range(index.nlist)])
     for n, depth in indexing.DEPTHS.items():
         shares, same = [], []
         for components in users:
@@ -113,7 +117,9 @@ def test_the_server_finds_what_the_trainer_measured(shop):
             lists = served._lists(question, depth, NOTHING, None, 1.0)
             searched = served._best_of(lists, question, [depth], 0)[depth].indices
             asked = indexing.Asked(arrays, arrays["log_partition"], TAU, components)
-            lists = indexing.search(index, means, asked.questions, built.described["probes"])
+            pairs = indexing.pairs(asked.promised(means), inhabited, index.ntotal, margin)
+            assert np.count_nonzero(pairs) <= built.described["probes"]
+            lists = indexing.search(index, asked.questions, pairs)
             own = asked.best(indexing.candidates(*lists, depth, TAU), depth)
             same.append(np.isin(searched, own).mean())
             assert len(searched) == len(own)

@@ -1,5 +1,7 @@
 """Which ranker a bundle gets."""
 
+import math
+import re
 from types import SimpleNamespace
 
 import faiss
@@ -9,7 +11,7 @@ import pytest
 from macrid.artifacts.derived import log_partition
 from macrid.model.index import build
 from macrid.service.encoder import unit_rows
-from macrid.service.loaded_model import choose_ranker
+from macrid.service.loaded_model import choose_ranker, stated_effort
 from macrid.service.ranking import items as items_module
 from macrid.service.ranking import rounded
 from macrid.service.ranking.by_concept import ByConceptRanker
@@ -63,3 +65,24 @@ def test_a_large_catalogue_is_looked_up_in_its_lists(bundles, monkeypatch):
     bundle = bundles[LISTS]
     items = Items(bundle.item_embeddings, bundle.prototypes, 0.1)
     assert type(choose_ranker(bundle, items, "auto")) is InvertedListsRanker
+
+
+@pytest.mark.parametrize(
+    ("described", "expected"),
+    [
+        ({"probes": 8}, (8, math.inf)),  # of format 6 and before
+        ({"probes": 8, "margin": 2.5}, (8, 2.5)),
+        ({"margin": 2.5}, "index.probes is None, expected a whole number above 0"),
+        ({"probes": 0, "margin": 2.5}, "index.probes is 0, expected a whole number above 0"),
+        ({"probes": 8, "margin": 0}, "index.margin is 0, expected a number above 0"),
+        ({"probes": 8, "margin": "2.5"}, "index.margin is '2.5', expected a number above 0"),
+        ({"probes": 8, "margin": None}, "index.margin is None, expected a number above 0"),
+    ],
+)
+def test_how_far_is_looked_is_what_the_manifest_states(described, expected):
+    bundle = SimpleNamespace(folder="shop", manifest=SimpleNamespace(index=described))
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=f"^{re.escape(f'shop/manifest.json: {expected}')}$"):
+            stated_effort(bundle)
+    else:
+        assert stated_effort(bundle) == expected

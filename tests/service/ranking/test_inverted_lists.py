@@ -1,5 +1,7 @@
 """Inverted lists: what comes back is always allowed, whole and stable, and nearly always the best."""
 
+import math
+
 import faiss
 import numpy as np
 import pytest
@@ -23,9 +25,9 @@ from tests.service.ranking.test_rankers import (
 )
 
 
-def by_lists(items, prototypes, temperature=0.1, probes=8):
+def by_lists(items, prototypes, temperature=0.1, probes=8, margin=math.inf):
     index = build(items, log_partition(items, prototypes, temperature), temperature)
-    return InvertedListsRanker(Items(items, prototypes, temperature), index, probes)
+    return InvertedListsRanker(Items(items, prototypes, temperature), index, probes, margin)
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +101,12 @@ class TestRecall:
 
 class TestWhatComesBack:
     @settings(deadline=None, max_examples=150)
-    @given(worlds(), st.sampled_from([1, 3, 100]), st.data())
-    def test_is_allowed_distinct_in_order_and_as_many_as_there_are(self, world, probes, data):
+    @given(worlds(), st.sampled_from([1, 3, 100]), st.sampled_from([math.inf, 0.1, 3.0]), st.data())
+    def test_is_allowed_distinct_in_order_and_as_many_as_there_are(self, world, probes, margin, data):
         rows, prototypes, components, temperature, n, excluded = world
         weights = weights_for(world, data.draw)
         allowed = data.draw(st.sampled_from([None, allowed_in(world, data.draw)]))
-        ranker = by_lists(rows, prototypes, temperature, probes)
+        ranker = by_lists(rows, prototypes, temperature, probes, margin)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(inverted_lists, "FEW", data.draw(st.sampled_from([0, 50])))
             ranking = ranker.rank(components, n, excluded, weights, allowed)
@@ -167,27 +169,35 @@ class TestAddedUp:
         assert inverted_lists.candidates_in(lists, 2, 0, 0.1).tolist() == [3, 4, 7]
 
 
+def watched(ranker, monkeypatch):
+    """The ranker, which from now on notes, for one user after the other, the cells that each concept looks into."""
+    choose, ranker.looked_into = ranker._cells, []
+
+    def note(promised, *others):
+        cells, asking = choose(promised, *others)
+        of_each = [{} for _ in promised]
+        for row, chosen in zip(asking.tolist(), cells.tolist(), strict=True):
+            user, concept = divmod(row, promised.shape[1])
+            of_each[user][concept] = [cell for cell in chosen if cell >= 0]
+        ranker.looked_into.extend(of_each)
+        return cells, asking
+
+    monkeypatch.setattr(ranker, "_cells", note)
+    return ranker
+
+
+def pairs_in(looked_into):
+    """(concept, cell) of one user."""
+    return {(concept, cell) for concept, cells in looked_into.items() for cell in cells}
+
+
 class TestCells:
-    """Which pairs of concept and cell are looked into."""
+    """Which pairs of concept and cell are looked into, without a margin."""
 
     @pytest.fixture
     def ranker(self, shop, monkeypatch):
         items, prototypes, _ = shop
-        ranker = by_lists(items, prototypes, probes=16)
-        choose, ranker.looked_into = ranker._cells, []
-
-        def note(promised, pairs):
-            """Of each user by itself: the cells of each concept."""
-            cells, asking = choose(promised, pairs)
-            of_each = [{} for _ in promised]
-            for row, chosen in zip(asking.tolist(), cells.tolist(), strict=True):
-                user, concept = divmod(row, promised.shape[1])
-                of_each[user][concept] = [cell for cell in chosen if cell >= 0]
-            ranker.looked_into.extend(of_each)
-            return cells, asking
-
-        monkeypatch.setattr(ranker, "_cells", note)
-        return ranker
+        return watched(by_lists(items, prototypes, probes=16), monkeypatch)
 
     def test_weights_say_where(self, shop, ranker):
         _, prototypes, users = shop
@@ -205,7 +215,7 @@ class TestCells:
         for components in shop[2][:5]:
             ranker.looked_into.clear()
             ranker.rank(components, 32, NOTHING)
-            cells = np.array([cell for of_concept in ranker.looked_into[0].values() for cell in of_concept])
+            cells = np.array([cell for _, cell in pairs_in(ranker.looked_into[0])])
             assert 16 <= len(cells) <= 18  # with ties
             assert (sizes[cells] > 0).all()
 
@@ -218,8 +228,88 @@ class TestCells:
             ranker._first_stage(np.stack([components, 200 * users[7]]), [NOTHING, np.arange(150)])
             alone, first, second = ranker.looked_into
             assert alone == first != second
-            pairs = [sum(len(cells) for cells in of_concept.values()) for of_concept in (first, second)]
-            assert pairs[0] < pairs[1]  # what is excluded takes places
+            assert len(pairs_in(first)) < len(pairs_in(second))  # what is excluded takes places
+
+
+class TestMargin:
+    """Which pairs are looked into where the bundle states how much less than the best ones they may promise."""
+
+    TAU, MARGIN = 0.1, 2.5
+
+    def ranker(self, shop, monkeypatch, probes=100_000):
+        items, prototypes, _ = shop
+        return watched(by_lists(items, prototypes, self.TAU, probes, self.MARGIN), monkeypatch)
+
+    def promised(self, ranker, shop, components):
+        """What each pair promises, in logits, by the means of the cells' items; no promise of an empty cell."""
+        items, prototypes, _ = shop
+        lists, logits = ranker._index.invlists, (components + prototypes) @ items.T / self.TAU
+        logits = logits - log_partition(items, prototypes, self.TAU)
+        members = [faiss.rev_swig_ptr(lists.get_ids(cell), lists.list_size(cell)) for cell in range(lists.nlist)]
+        return {
+            (concept, cell): logits[concept, own].mean()
+            for cell, own in enumerate(members)
+            for concept in range(len(prototypes))
+            if len(own)
+        }
+
+    @pytest.mark.parametrize(("left_out", "best"), [(0, 2), (68, 5), (468, 21)])  # of cells with 24 items or more
+    def test_all_that_promise_nearly_as_much_as_the_best(self, shop, monkeypatch, left_out, best):
+        ranker = self.ranker(shop, monkeypatch)
+        assert 24 <= ranker._items_per_cell < 25
+        excluded = np.arange(left_out)
+        for components in shop[2][:5]:
+            ranker.looked_into.clear()
+            ranker.rank(components, 20, excluded)
+            promised = self.promised(ranker, shop, components)
+            least = sorted(promised.values())[-best] - self.MARGIN
+            chosen = pairs_in(ranker.looked_into[0])
+            surely = {pair for pair, logits in promised.items() if logits >= least + 0.2}  # eight bits are not exact
+            perhaps = {pair for pair, logits in promised.items() if logits >= least - 0.2}
+            assert surely <= chosen <= perhaps
+            assert len(surely) > best
+
+    def test_who_wants_something_definite_has_fewer_looked_into_than_one_of_whom_little_is_known(
+        self, shop, monkeypatch
+    ):
+        ranker = self.ranker(shop, monkeypatch)
+        counts = []
+        for definite in (1.0, 0.2):
+            ranker.looked_into.clear()
+            for components in shop[2][:20]:
+                ranker.rank(definite * components, 20, NOTHING)
+            counts.append(np.mean([len(pairs_in(own)) for own in ranker.looked_into]))
+        assert 2 * counts[0] < counts[1]
+
+    def test_no_more_than_allowed(self, shop, monkeypatch):
+        ranker = self.ranker(shop, monkeypatch, probes=7)
+        for components in shop[2][:5]:
+            ranker.looked_into.clear()
+            ranker.rank(0.2 * components, 20, NOTHING)
+            assert 7 <= len(pairs_in(ranker.looked_into[0])) <= 9  # with ties
+
+    def test_a_filter_that_leaves_a_fifth_has_five_times_as_many_looked_into(self, shop, monkeypatch):
+        monkeypatch.setattr(inverted_lists, "FEW", 100)
+        ranker = self.ranker(shop, monkeypatch)
+        fifth = np.arange(20_000) % 5 == 2
+        for components in shop[2][:5]:
+            ranker.looked_into.clear()
+            for allowed in (np.ones(20_000, dtype=bool), fifth):
+                ranker.rank(components, 20, NOTHING, allowed=allowed)
+            of_all, of_fifth = map(pairs_in, ranker.looked_into)
+            assert of_all < of_fifth
+            assert len(of_fifth) >= 5 * len(of_all)
+
+    def test_recall_behind_what_was_seen(self, shop):
+        items, prototypes, users = shop
+        reference = ExactRanker(Items(items, prototypes, self.TAU))
+        ranker = by_lists(items, prototypes, self.TAU, 100_000, margin=6.0)
+        shares = []
+        for components in users:
+            head = np.sort(reference.rank(components, 300, NOTHING).indices)
+            expected = reference.rank(components, 20, head).indices
+            shares.append(np.isin(expected, ranker.rank(components, 20, head).indices).mean())
+        assert np.mean(shares) >= 0.98
 
 
 def test_an_index_that_was_written_and_mapped_answers_alike(shop, tmp_path):
@@ -236,11 +326,11 @@ def test_an_index_that_was_written_and_mapped_answers_alike(shop, tmp_path):
 
 class TestEach:
     @pytest.mark.parametrize("n", [1, 20, 32, 33, 100])
-    @pytest.mark.parametrize("probes", [1, 8, 64])
-    def test_users_get_together_what_each_gets_alone_to_the_last_bit(self, shop, monkeypatch, n, probes):
+    @pytest.mark.parametrize(("probes", "margin"), [(1, math.inf), (8, math.inf), (64, math.inf), (500, 3.0)])
+    def test_users_get_together_what_each_gets_alone_to_the_last_bit(self, shop, monkeypatch, n, probes, margin):
         monkeypatch.setattr(inverted_lists, "USERS_AT_ONCE", 5)
         items, prototypes, users = shop
-        ranker, rng = by_lists(items, prototypes, probes=probes), np.random.default_rng(5)
+        ranker, rng = by_lists(items, prototypes, probes=probes, margin=margin), np.random.default_rng(5)
         sizes = [0, 0, 3, 50, 100, 101, 3000, 10, 1, 0, 19_990, 20_000]
         excluded = [np.sort(rng.choice(len(items), size, replace=False)) for size in sizes]
         users = np.stack(users[: len(sizes)])
