@@ -24,6 +24,8 @@ def seeds_in(text: str) -> list[int]:
     wrong = next((seed for seed in seeds if not 0 <= seed < 2**32), None)
     if wrong is not None or not seeds:
         raise typer.BadParameter(f"{text!r}; expected whole numbers from 0 to {2**32 - 1}", param_hint="--seeds")
+    if len(set(seeds)) < len(seeds):
+        raise typer.BadParameter(f"{text!r} names a split twice; expected each once", param_hint="--seeds")
     return seeds
 
 

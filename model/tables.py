@@ -133,11 +133,16 @@ def _scan(path: Path, kind: str) -> pl.LazyFrame:
 
 
 def _stream_parts(folder: Path) -> Stream:
-    parts = sorted(folder.glob("*.parquet"))
+    deeper = next((part for part in folder.rglob("*.[pP][aA][rR][qQ][uU][eE][tT]") if part.parent != folder), None)
+    if deeper is not None:
+        raise DataError(f"{deeper}: lies in a folder of its own; expected all parts of the table in {folder} itself")
+    parts = sorted(part for part in folder.iterdir() if part.suffix.lower() == ".parquet")
     if not parts:
         raise DataError(f"{folder}: a folder without .parquet files; expected the parts of one table")
-    with _explained(folder, ".parquet"):
-        types = [dict(pl.scan_parquet(part, glob=False).collect_schema()) for part in parts]
+    types = []
+    for part in parts:
+        with _explained(part, ".parquet"):
+            types.append(dict(pl.scan_parquet(part, glob=False).collect_schema()))
     for part, other in zip(parts, types, strict=True):
         if other != types[0]:
             raise DataError(

@@ -62,7 +62,7 @@ def _fields(path: Path, separator: str, count: int) -> list[list[str]]:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
-    rows = [line.split(separator) for line in text.splitlines() if line]
+    rows = [line.split(separator) for line in text.replace("\r\n", "\n").split("\n") if line]
     wrong = next((at for at, row in enumerate(rows) if len(row) != count), None)
     if wrong is not None:
         raise DataError(f"{path}: line {wrong + 1} has {len(rows[wrong])} fields, expected {count}")

@@ -57,7 +57,7 @@ def _films(folder: Path) -> Items:
 
 def _double_colons(path: Path, names: list[str]) -> pl.DataFrame:
     """A file of the original format: fields between double colons, ISO 8859-1, no header."""
-    rows = [line.split("::") for line in path.read_text(encoding="latin-1").splitlines() if line]
+    rows = [line.split("::") for line in path.read_text(encoding="latin-1").split("\n") if line]
     for number, row in enumerate(rows, start=1):
         if len(row) != len(names):
             raise DataError(

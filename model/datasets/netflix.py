@@ -97,7 +97,7 @@ class _Counted:
 
 
 def _films(path: Path) -> Items:
-    rows = [line.split(",", 2) for line in path.read_text(encoding="latin-1").splitlines() if line]
+    rows = [line.split(",", 2) for line in path.read_text(encoding="latin-1").split("\n") if line]
     wrong = next((at for at, row in enumerate(rows) if len(row) != 3), None)
     if wrong is not None:
         raise DataError(f"{path}: line {wrong + 1} has {len(rows[wrong])} fields, expected number, year and title")

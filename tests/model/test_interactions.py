@@ -161,6 +161,21 @@ class TestRefusals:
     def test_an_unknown_suffix_lists_the_known_ones(self, tmp_path):
         assert ".parquet" in self.refusal(tmp_path, "{}", name="clicks.json")
 
+    def test_a_folder_of_parts_is_read_whole_or_not_at_all(self, tmp_path):
+        folder = tmp_path / "clicks"
+        (folder / "day=2").mkdir(parents=True)
+        for name, user in (("part-0.parquet", "ann"), ("part-1.PARQUET", "bo"), ("day=2/part-2.parquet", "cy")):
+            pl.DataFrame({"user": [user] * 2, "item": ["x", "y"]}).write_parquet(folder / name)
+        with pytest.raises(
+            DataError, match=rf"^{folder}/day=2/part-2\.parquet: lies in a folder of its own; expected all parts"
+        ):
+            read_interactions(folder, min_user_items=1)
+        (folder / "day=2" / "part-2.parquet").unlink()
+        assert read_interactions(folder, min_user_items=1).user_ids == ("ann", "bo")
+        (folder / "part-1.PARQUET").write_bytes(b"cut short")
+        with pytest.raises(DataError, match=rf"^{folder}/part-1\.PARQUET: cannot be read as parquet"):
+            read_interactions(folder, min_user_items=1)
+
     def test_a_parquet_file_that_is_none_is_refused(self, tmp_path):
         assert "cannot be read as parquet" in self.refusal(tmp_path, "not parquet", name="clicks.parquet")
 
