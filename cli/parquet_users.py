@@ -36,11 +36,11 @@ def count_users(users: Path) -> int:
 
 
 def batches(users: Path, user: str, history: str) -> Iterator[pl.DataFrame]:
-    """Read some users at a time, as the columns `user` and `history`."""
+    """Read some users at a time, as the columns `user` and `history`; a file without any is one batch of none."""
     table = pl.scan_parquet(users).select(pl.col(user).alias("user"), pl.col(history).alias("history"))
     start = 0
-    while len(read := table.slice(start, READ_AT_ONCE).collect()):
-        yield from read.iter_slices(USERS_AT_ONCE)
+    while len(read := table.slice(start, READ_AT_ONCE).collect()) or not start:
+        yield from read.iter_slices(USERS_AT_ONCE) if len(read) else [read]
         start += READ_AT_ONCE
 
 
@@ -58,7 +58,7 @@ def histories_of(batch: pl.DataFrame, known: pl.DataFrame) -> list[Int64Array]:
     )
     keys = np.sort(clicks["at"].to_numpy() * len(known) + clicks["row"].to_numpy())  # user by user, items ascending
     at, rows = np.divmod(keys[np.diff(keys, prepend=-1) > 0], len(known))
-    return list(np.split(rows, np.searchsorted(at, np.arange(1, len(batch)))))
+    return list(np.split(rows, np.searchsorted(at, np.arange(1, len(batch)))))[: len(batch)]
 
 
 def as_table(batch: pl.DataFrame, answer: Recommended, known: pl.DataFrame, user: str) -> pl.DataFrame:

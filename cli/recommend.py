@@ -67,6 +67,5 @@ def recommend(
             batch = under_way.popleft()
             files.as_table(batch, answer, known, user_column).write_parquet(Path(parts) / f"{at:08}.parquet")
             bar.advance(task, len(batch))
-        if total:
-            pl.scan_parquet(parts).sink_parquet(out)
+        pl.scan_parquet(parts).sink_parquet(out)
     console.print(f"{total:,} users written to {escape(str(out))} by {model.version}")

@@ -68,6 +68,9 @@ def recommend_batch(
 ) -> Recommended:
     """Recommend to one batch of users."""
     rankings = rankings_of(model, histories, n, exclude_history=exclude_history)
+    if not rankings:
+        nothing = np.empty(0, dtype=np.int64)
+        return Recommended(nothing, nothing, np.empty(0), nothing)
     return Recommended(
         np.array([len(ranking.indices) for ranking in rankings], dtype=np.int64),
         np.concatenate([ranking.indices for ranking in rankings]),

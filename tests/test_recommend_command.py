@@ -51,6 +51,16 @@ def test_every_user_gets_what_the_service_answers(store, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "out.parquet", "store", "users.parquet"]
 
 
+def test_a_file_without_users_gives_one_without_recommendations(store, tmp_path):
+    users = pl.DataFrame(schema={"user": pl.Int64, "history": pl.List(pl.String)})
+    users.write_parquet(tmp_path / "users.parquet")
+    result = run(tmp_path / "users.parquet", tmp_path / "out.parquet", "--store", store)
+    assert result.exit_code == 0, result.output
+    assert "0 users written" in result.output
+    columns = {"user": pl.Int64, "rank": pl.Int32, "item": pl.String, "score": pl.Float64, "concept": pl.Int32}
+    assert dict(pl.read_parquet(tmp_path / "out.parquet").schema) == columns
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
