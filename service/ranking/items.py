@@ -127,7 +127,8 @@ class Items:
             (U,) how many items may be among each user's best, and all of them, user by user and ascending.
         """
         error: float | Float64Array = self.error if log_weights is None else self._error_with(log_weights)
-        eight_bits = self.in_eight_bits if roughly and exponentials_fit(self.temperature, log_weights) else None
+        fit = roughly and exponentials_fit(self.temperature, log_weights, with_shares=True)
+        eight_bits = self.in_eight_bits if fit else None
         if eight_bits is not None:
             scores, errors = eight_bits.exponentials(queries, log_weights)
             error += errors[:, None]

@@ -129,13 +129,17 @@ def log_sums_over_concepts(
     return totals
 
 
-def exponentials_fit(temperature: float, log_weights: Float64Array | None = None) -> bool:
+def exponentials_fit(temperature: float, log_weights: Float64Array | None = None, *, with_shares: bool = False) -> bool:
     """Say whether exponentials of ⟨h, z + m⟩/τ + log ω can be summed in float32; (K,) log ω_k, all finite, None for 0.
 
-    The products are between ±2, and rows of a bundle unit to within .1 %.
+    The products are between ±2, and rows of a bundle unit to within .1 %. Where the sums are to be multiplied with exp(−A), A is
+    at most as large as one product with a unit prototype, and log K. Without weights that makes nothing too small: sums over
+    all concepts come to at least the smallest ⟨h, z⟩/τ. Some concepts may come to less, of an item that belongs to others.
     """
-    largest = 0.0 if log_weights is None else float(np.abs(log_weights).max())
-    return 2.1 / temperature + largest < LARGEST_EXPONENT
+    if log_weights is None:
+        return 2.1 / temperature < LARGEST_EXPONENT
+    products = 3.2 if with_shares else 2.1
+    return products / temperature + float(np.abs(log_weights).max()) < LARGEST_EXPONENT
 
 
 def log_sum_exp_of_rows(logits: Float32Array, temperature: float | None) -> Float32Array:

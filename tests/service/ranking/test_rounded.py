@@ -151,6 +151,23 @@ class TestRankings:
         )  # one query at a time, in the same steps
         np.testing.assert_array_equal(errors, of_each.reshape(2, 3).max(axis=1))
 
+    @pytest.mark.parametrize("temperature", [0.0264, 0.027, 0.028, 0.032, 0.04])
+    def test_concepts_that_are_muted_leave_items_that_belong_elsewhere_in_reach(self, temperature):
+        """Half of the items lie opposite to the only concept that is heard: exp(⟨h, z⟩/τ − A) is the least it can be."""
+        rng = np.random.default_rng(1)
+        first, other = drawn(rng, 2, 3, "even")
+        prototypes, rows = np.stack([first, -first, other]), drawn(rng, 3000, 3, "even")
+        rows[:1500] -= 10 * first
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        allowed, excluded = np.arange(3000) < 1550, np.arange(1500, 1550)  # those alone
+        for n in (20, 3000):
+            found = [
+                ranker.rank(prototypes, n, excluded, np.array([1.0, 0.0, 0.0]), allowed)
+                for ranker in both(rows, prototypes, temperature)
+            ]
+            same(*found)
+            assert len(found[0].indices) == min(n, 1500)
+
     def test_many_users_many_candidates(self):
         rng = np.random.default_rng(3)
         rows, prototypes = drawn(rng, 3000, 30, "even"), drawn(rng, 5, 30, "even")
