@@ -86,7 +86,7 @@ def train_source(
         f"{len(split.validation.user_ids):,} users choose the epoch, {len(split.test.user_ids):,} test it"
     )
     _print_precision(config)
-    _print_without_effect(config, split.training.shape[1])
+    _print_without_effect(config, split.training.shape[1], work)
     folder = out or Path("runs") / f"{source.name}-{datetime.now():%Y%m%d-%H%M%S}"
     if folder.exists():
         raise pipeline.DataError(f"{folder} exists already; name another folder with --out")
@@ -190,21 +190,29 @@ def _print_precision(config: "TrainingConfig") -> None:
         )
 
 
-def _print_without_effect(config: "TrainingConfig", items: int) -> None:
+def _print_without_effect(config: "TrainingConfig", items: int, work: LongWork) -> None:
     """Say which settings are not what they are by default, and belong to something that is not done."""
     from macrid.model.training import TrainingConfig, default_samples
 
     default = TrainingConfig()
     samples = default_samples(items) if config.samples is None else config.samples
+    is_random = config.initialisation == "random" and work.continue_from is None
     belonging = [
-        ("teacher_regularization", "teacher", config.teacher),
-        ("teacher_opinion", "teacher", config.teacher),
-        ("sampling", "samples", samples),
+        ("teacher_regularization", not config.teacher, "teacher is 0"),
+        ("teacher_opinion", not config.teacher, "teacher is 0"),
+        ("sampling", not samples, "samples is 0"),
+        ("anchor", is_random, "items begin in no concept where initialisation is random"),
+        ("initialisation", work.continue_from is not None, f"training begins with {work.continue_from}"),
     ]
-    for name, needed, amount in belonging:
+    for name, is_without, why in belonging:
         value = getattr(config, name)
-        if not amount and value != getattr(default, name):
-            console.print(f"[yellow]note:[/] {name} {value} has no effect, for {needed} is 0")
+        if is_without and value and value != getattr(default, name):
+            console.print(f"[yellow]note:[/] {name} {value} has no effect, for {escape(why)}")
+    if work.resume and work.checkpoint is not None and not work.checkpoint.exists():
+        console.print(
+            f"[yellow]note:[/] {escape(str(work.checkpoint))} is not there, as before a first training and after one that has "
+            "ended: this one begins anew"
+        )
 
 
 def _print_continued(record: Any) -> None:

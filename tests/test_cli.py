@@ -240,23 +240,34 @@ class TestLongWork:
         assert "--checkpoint-seconds: has no effect without --checkpoint" in said
 
     def test_it_says_which_options_belong_to_something_that_is_not_done(self, small_shop, tmp_path):
-        options = (
-            "--teacher-opinion",
-            "square",
-            "--teacher-regularization",
-            "50",
+        square = "--teacher-opinion", "square", "--teacher-regularization", "50"
+        others = (
             "--sampling",
             "uniform",
+            "--initialisation",
+            "random",
+            "--anchor",
+            "0.7",
             "--epochs",
             "1",
+            "--out",
+            "first",
         )
-        said = macrid("train", small_shop / "clicks.csv", *options, cwd=tmp_path)
-        for told in ("teacher_opinion square", "teacher_regularization 50.0", "sampling uniform"):
+        said = macrid("train", small_shop / "clicks.csv", *square, *others, cwd=tmp_path)
+        for told in ("teacher_opinion square", "teacher_regularization 50.0", "sampling uniform", "anchor 0.7"):
             assert f"note: {told} has no effect" in said
-        wanted = (*options, "--teacher", "0.5", "--out", "other")
-        assert "teacher_opinion square has no effect" not in macrid(
-            "train", small_shop / "clicks.csv", *wanted, cwd=tmp_path
+        assert said.count("has no effect") == 4
+        (tmp_path / "config.toml").write_text(
+            'model = "macridvae"\n[settings]\ninitialisation = "random"\nanchor = 0.7\n'
         )
+        begun = "--continue-from", "first", "--config", "config.toml", "--epochs", "1", "--out", "second"
+        said = macrid("train", small_shop / "clicks.csv", *square, "--teacher", "0.5", *begun, cwd=tmp_path)
+        assert "note: initialisation random has no effect, for training begins with first" in said
+        assert said.count("has no effect") == 1
+
+    def test_it_says_that_there_is_nothing_to_resume(self, small_shop, tmp_path):
+        options = small_shop / "clicks.csv", "--checkpoint", "state.npz", "--resume", "--epochs", "1", "--out", "first"
+        assert "note: state.npz is not there" in macrid("train", *options, cwd=tmp_path)
 
 
 class TestData:
