@@ -76,6 +76,8 @@ def _advice(message: str) -> str:
 
 
 def _tidy_names(columns: list[str], path: Path) -> list[str]:
+    if any("\0" in name for name in columns):
+        raise DataError(f"{path}: the header holds zero bytes, as text in UTF-16 does; save the file as UTF-8")
     names = [name.strip() for name in columns]
     as_written = [name.split("_duplicated_")[0] for name in names]  # polars tells equal ones apart so
     repeated = next((name for at, name in enumerate(as_written) if name in names[:at]), None)
@@ -189,10 +191,15 @@ def as_text(values: pl.Series, path: Path) -> pl.Series:
     """Ids and titles as text; whole numbers that a Parquet file keeps as floats lose their '.0'.
 
     Raises:
-        DataError: the column holds lists, structures or bytes.
+        DataError: the column holds lists, structures or bytes, or a number that is infinite or none.
     """
-    if values.dtype.is_float() and (values.drop_nulls() == values.drop_nulls().round()).all():
-        values = values.cast(pl.Int64, strict=False)
+    if values.dtype.is_float():
+        numbers = values.drop_nulls()
+        if not numbers.is_finite().all():
+            odd = numbers.filter(~numbers.is_finite())[0]
+            raise DataError(f"{path}: column {values.name!r} holds {odd}, expected finite numbers or text")
+        if (numbers == numbers.round()).all() and (numbers.abs() < 2**63).all():
+            values = values.cast(pl.Int64)
     if values.dtype.is_nested() or values.dtype == pl.Binary or values.dtype == pl.Object:
         raise DataError(f"{path}: column {values.name!r} holds {values.dtype}, expected text or numbers")
     return values.cast(pl.String)
@@ -222,20 +229,30 @@ def as_times(values: pl.Series, path: Path) -> pl.Series:
     if values.dtype.is_temporal() and not values.null_count():
         return values
     text = as_text(values, path)
-    numbers = text.cast(pl.Float64, strict=False)
-    readings = [numbers.set(~numbers.is_finite().fill_null(value=False), None)]
-    clock = text.str.replace("T", " ")
-    ahead = _minutes_ahead(clock)
-    local = clock.str.replace(OFFSET, "$1")
-    readings += [local.str.to_datetime(form, strict=False) - ahead for form in TIME_FORMATS]
-    times = min(readings, key=pl.Series.null_count)
+    fractions = text.cast(pl.Float64, strict=False)
+    readings = {
+        "number": fractions.set(~fractions.is_finite().fill_null(value=False), None),
+        "time in ISO 8601": _clock_times(text),
+    }
+    kind, times = min(readings.items(), key=lambda reading: reading[1].null_count())
     if times.null_count():
         row = int(times.is_null().arg_max() or 0)
-        value = values[row]
-        raise DataError(
-            f"{path}: column {values.name!r}, data row {row + 1}: {value!r} is neither a number nor an ISO 8601 time"
-        )
-    return times
+        where = f"{path}: column {values.name!r}, data row {row + 1}: {values[row]!r}"
+        if all(reading[row] is None for reading in readings.values()):
+            raise DataError(f"{where} is neither a number nor an ISO 8601 time")
+        raise DataError(f"{where}, expected a {kind}, as most others are")
+    whole = text.cast(pl.Int64, strict=False)  # beyond 2⁵³ fractions lose digits
+    return times if kind != "number" or whole.null_count() else whole
+
+
+def _clock_times(text: pl.Series) -> pl.Series:
+    """Times of day and dates, in UTC; null where there is neither."""
+    clock = text.str.replace("T", " ")
+    local = clock.str.replace(OFFSET, "$1")
+    first, *others = (local.str.to_datetime(form, strict=False) for form in TIME_FORMATS)
+    for other in others:
+        first = first.zip_with(first.is_not_null(), other)
+    return first - _minutes_ahead(clock)
 
 
 def _minutes_ahead(clock: pl.Series) -> pl.Series:

@@ -92,6 +92,8 @@ class TestReading:
             ("2024-01-01 10:00:00+00", "2023-12-31 23:00:00-0130", "2024-01-01 01:00:00.5+00"),
             ("2024-01-01T09:00:00+00:00", "2024-01-01T10:00:00+02:00", "2024-01-01T08:30:00Z"),
             ("7", "-1234", "-5"),
+            ("2024-03-01", "2024-01-01 10:05", "2024-02-01T00:00:00Z"),
+            ("1700000000000000002", "1700000000000000000", "1700000000000000001"),  # of no use as float64
         ],
     )
     def test_a_named_timestamp_puts_clicks_in_time_order(self, tmp_path, times):
@@ -204,6 +206,21 @@ class TestRefusals:
     def test_a_time_that_is_none_is_shown_with_its_row(self, tmp_path):
         message = self.refusal(tmp_path, "user,item,at\nann,x,1\nann,y,soon\n", columns=ColumnNames(timestamp="at"))
         assert "'soon'" in message
+        message = self.refusal(
+            tmp_path, "user,item,at\nann,x,1\nann,y,2024-01-01\nann,z,3\n", columns=ColumnNames(timestamp="at")
+        )
+        assert "data row 2: '2024-01-01', expected a number, as most others are" in message
+
+    def test_another_encoding_is_named(self, tmp_path):
+        (tmp_path / "clicks.csv").write_bytes("user,item\nann,x\n".encode("utf-16"))
+        with pytest.raises(DataError, match=r"clicks\.csv: the header holds zero bytes, as text in UTF-16 does"):
+            read_interactions(tmp_path / "clicks.csv")
+
+    @pytest.mark.parametrize("odd", [float("inf"), float("nan")])
+    def test_an_id_is_no_number_that_is_none(self, tmp_path, odd):
+        pl.DataFrame({"user": ["ann", "ann"], "item": [2.0, odd]}).write_parquet(tmp_path / "clicks.parquet")
+        with pytest.raises(DataError, match=rf"clicks\.parquet: column 'item' holds {odd}, expected finite numbers"):
+            read_interactions(tmp_path / "clicks.parquet", min_user_items=1)
 
     @pytest.mark.parametrize(
         ("text", "message"),
