@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 import faiss
 import numpy as np
 
-from benchmarks.generated import NOTHING, generate
+from benchmarks.generated import NOTHING, Generated, generate
 from benchmarks.machine import describe
 from macrid.artifacts.derived import log_partition
 from macrid.model import index as indexing
-from macrid.service.arrays import Float32Array
+from macrid.service.arrays import Float32Array, Float64Array
 from macrid.service.ranking.exact import ExactRanker
 from macrid.service.ranking.inverted_lists import InvertedListsRanker
 from macrid.service.ranking.items import Items
@@ -54,10 +54,7 @@ def measure(count: int, users: int, clicks: int) -> None:
     start = time.perf_counter()
     index = indexing.build(world.item_embeddings, partition, world.temperature)
     seconds = time.perf_counter() - start
-    arrays = {"item_embeddings": world.item_embeddings, "prototypes": world.prototypes}
-    some = indexing.MEASURED_USERS // len(KNOWN_BY)
-    sample = np.stack([own for known in KNOWN_BY for own in world.components(some, known, seed=2)])
-    effort, _ = indexing.measure(index, arrays, partition, world.temperature, sample)
+    effort = calibrated(world, partition, index)
     in_float32 = Items(world.item_embeddings, world.prototypes, world.temperature, partition, eight_bits=False)
     lists = f"{index.nlist:,} cells, within {effort.margin} logits"
     by_lists = InvertedListsRanker(items, index, effort.probes, effort.margin)
@@ -78,6 +75,14 @@ def measure(count: int, users: int, clicks: int) -> None:
             built = f"{seconds:.0f} | {size:.2f}" if name == lists else " | "
             cells = f"{count:,} | {name} | {n} | {quantiles(times[name])} | {ratio:.1f}"
             print(f"| {cells} | {' | '.join(recalls)} | {built} |", flush=True)
+
+
+def calibrated(world: Generated, partition: Float64Array, index: faiss.Index) -> indexing.Effort:
+    """How far an export would have the server look."""
+    arrays = {"item_embeddings": world.item_embeddings, "prototypes": world.prototypes}
+    some = indexing.MEASURED_USERS // len(KNOWN_BY)
+    sample = np.stack([own for known in KNOWN_BY for own in world.components(some, known, seed=2)])
+    return indexing.measure(index, arrays, partition, world.temperature, sample)[0]
 
 
 def in_turns(

@@ -30,8 +30,9 @@ BLOCK = 65_536
 # Recall@20 and recall@100 up to which the margin is raised. In a very large catalogue the last per cent costs as much as
 # all before, and scoring every item instead costs seconds.
 WANTED, VERY_LARGE, WANTED_OF_VERY_LARGE = (0.992, 0.991), 2_000_000, (0.985, 0.985)
-# How much less than the best pairs of concept and cell others may promise, in logits, each a seventh more.
-MARGINS = tuple(round(1.15**step, 2) for step in range(22))
+# How much less than the best pairs of concept and cell others may promise, as τ·logits, each a seventh more: a cell's items
+# lie as far apart whatever the temperature is.
+MARGINS = tuple(0.1 * 1.15**step for step in range(22))
 MEASURED_USERS = 200
 DEPTHS = {20: 32, 100: 128}  # how deep the server looks for so many items; these numbers are the same there
 LIST_LENGTH, CANDIDATES = 1.5, 2
@@ -170,8 +171,8 @@ def measure(
     means = index.quantizer.reconstruct_n(0, index.nlist)
     inhabited = np.array([index.get_list_size(cell) > 0 for cell in range(index.nlist)])
     wanted = WANTED if index.ntotal <= VERY_LARGE else WANTED_OF_VERY_LARGE
-    effort, recall = Effort(MARGINS[0], 1), {}
-    for margin in MARGINS:
+    effort, recall = Effort(math.inf, 1), {}
+    for margin in (float(f"{margin / temperature:.3g}") for margin in MARGINS):
         chosen = [pairs(user.promised(means), inhabited, index.ntotal, margin) for user in asked]
         counts = [int(np.count_nonzero(own)) for own in chosen]
         effort = Effort(margin, max(counts))
@@ -212,7 +213,9 @@ class Asked:
         if among is None:
             starts = range(0, len(self._items), BLOCK)
             scores = np.concatenate([self._scores(slice(start, start + BLOCK)) for start in starts])
-            return np.argsort(-scores, kind="stable")[:n]
+            place = max(len(scores) - n, 0)
+            near = np.flatnonzero(scores >= np.partition(scores, place)[place])  # few of a million are to be sorted
+            return near[np.argsort(-scores[near], kind="stable")[:n]]
         return among[np.argsort(-self._scores(among), kind="stable")[:n]]
 
     def _scores(self, chosen: Int64Array | slice) -> npt.NDArray[np.float64]:

@@ -26,6 +26,8 @@ from macrid.service.ranking.inverted_lists import InvertedListsRanker
 from macrid.service.ranking.items import Items
 from macrid.service.ranking.protocol import Ranker
 
+# What a manifest may say of its index: beyond, numbers are no longer held as they are looked up.
+MOST_PROBES, LARGEST_MARGIN = 2**31, 1e9
 # Up to so many items their ids and metadata are kept in memory: half a kilobyte each. Beyond, every request asks the
 # catalogue, which costs a tenth of a millisecond, and workers stay small.
 KEPT_ITEMS = 50_000
@@ -186,10 +188,13 @@ def stated_effort(bundle: Bundle) -> tuple[int, float]:
         ValueError: the manifest does not say, or nothing that can be.
     """
     described = bundle.manifest.index
-    probes, margin = described.get("probes"), described.get("margin", math.inf)
+    probes = described.get("probes")
     where = f"{bundle.folder}/manifest.json: index"
-    if not isinstance(probes, int) or probes < 1:
-        raise ValueError(f"{where}.probes is {probes!r}, expected a whole number above 0")
-    if not isinstance(margin, int | float) or not margin > 0:
-        raise ValueError(f"{where}.margin is {margin!r}, expected a number above 0")
+    if isinstance(probes, bool) or not isinstance(probes, int) or not 1 <= probes <= MOST_PROBES:
+        raise ValueError(f"{where}.probes is {probes!r:.50}, expected a whole number from 1 to {MOST_PROBES}")
+    if "margin" not in described:
+        return probes, math.inf
+    margin = described["margin"]
+    if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin <= LARGEST_MARGIN:
+        raise ValueError(f"{where}.margin is {margin!r:.50}, expected a number above 0, at most {LARGEST_MARGIN:.0e}")
     return probes, margin

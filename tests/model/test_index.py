@@ -4,12 +4,12 @@ import faiss
 import numpy as np
 import pytest
 
-from macrid.artifacts.derived import derive
+from macrid.artifacts.derived import derive, log_partition
 from macrid.model import index as indexing
 from macrid.model.errors import DataError
 from macrid.model.index import build, choose_index, expected_size
 from macrid.service.ranking.exact import ExactRanker
-from macrid.service.ranking.inverted_lists import CANDIDATES, LIST_LENGTH, STAGES, InvertedListsRanker
+from macrid.service.ranking.inverted_lists import STAGES, USUAL, InvertedListsRanker
 from macrid.service.ranking.items import Items
 from tests.support.bundles import random_arrays
 
@@ -38,7 +38,9 @@ class TestChoice:
         assert described["kind"] == "ivf_sq8"
         assert described["cells"] == 6000 // indexing.ITEMS_PER_CELL
         assert described["users"] == 40
-        assert described["margin"] in indexing.MARGINS
+        assert described["margin"] * TAU == pytest.approx(
+            min(indexing.MARGINS, key=lambda m: abs(m - described["margin"] * TAU)), rel=0.01
+        )
         assert 1 <= described["probes"] <= 5 * described["cells"]
         assert (described["recall@20"], described["recall@100"]) >= indexing.WANTED
         assert described["recall@100"] >= indexing.WANTED[1]
@@ -97,11 +99,8 @@ def test_the_server_finds_what_the_trainer_measured(shop):
 
     The server compares means of cells in eight bits, so the last cell it looks into may be another.
     """
-    assert (list(indexing.DEPTHS.values()), indexing.LIST_LENGTH, indexing.CANDIDATES) == (
-        list(STAGES[:2]),
-        LIST_LENGTH,
-        CANDIDATES,
-    )
+    assert list(indexing.DEPTHS.values()) == list(STAGES[:2])
+    assert (USUAL.list_length, USUAL.candidates) == (indexing.LIST_LENGTH, indexing.CANDIDATES)
     arrays, users = shop
     built = chosen(shop)
     index = faiss.deserialize_index(np.frombuffer(built.content, dtype=np.uint8))
@@ -113,9 +112,8 @@ def test_the_server_finds_what_the_trainer_measured(shop):
     for n, depth in indexing.DEPTHS.items():
         shares, same = [], []
         for components in users:
-            question = items.question(components)
-            lists = served._lists(question, depth, NOTHING, None, 1.0)
-            searched = served._best_of(lists, question, [depth], 0)[depth].indices
+            search = served._search_for(items.question(components), NOTHING, None)
+            searched = served._found(search, [depth])[depth].indices
             asked = indexing.Asked(arrays, arrays["log_partition"], TAU, components)
             pairs = indexing.pairs(asked.promised(means), inhabited, index.ntotal, margin)
             assert np.count_nonzero(pairs) <= built.described["probes"]
@@ -126,6 +124,17 @@ def test_the_server_finds_what_the_trainer_measured(shop):
             shares.append(np.isin(reference.rank(components, n, NOTHING).indices, searched[:n]).mean())
         assert np.mean(same) > 0.999
         assert np.mean(shares) == pytest.approx(built.described[f"recall@{n}"], abs=5e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.003, 0.02, 0.1])
+def test_margins_reach_as_far_whatever_the_temperature_is(shop, temperature):
+    arrays, users = shop
+    partition = log_partition(arrays["item_embeddings"], arrays["prototypes"], temperature)
+    index = indexing.build(arrays["item_embeddings"], partition, temperature)
+    effort, recall = indexing.measure(index, arrays, partition, temperature, users)
+    assert recall["recall@20"] >= indexing.WANTED[0]
+    assert recall["recall@100"] >= indexing.WANTED[1]
+    assert 0 < indexing.MARGINS[0] <= effort.margin * temperature * 1.01 <= 1.05 * indexing.MARGINS[-1]
 
 
 def test_what_several_concepts_hold_of_an_item_counts_together(monkeypatch):

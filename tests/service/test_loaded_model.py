@@ -72,11 +72,15 @@ def test_a_large_catalogue_is_looked_up_in_its_lists(bundles, monkeypatch):
     [
         ({"probes": 8}, (8, math.inf)),  # of format 6 and before
         ({"probes": 8, "margin": 2.5}, (8, 2.5)),
-        ({"margin": 2.5}, "index.probes is None, expected a whole number above 0"),
-        ({"probes": 0, "margin": 2.5}, "index.probes is 0, expected a whole number above 0"),
-        ({"probes": 8, "margin": 0}, "index.margin is 0, expected a number above 0"),
-        ({"probes": 8, "margin": "2.5"}, "index.margin is '2.5', expected a number above 0"),
-        ({"probes": 8, "margin": None}, "index.margin is None, expected a number above 0"),
+        ({"margin": 2.5}, "index.probes is None, expected a whole number from 1 to 2147483648"),
+        ({"probes": 0, "margin": 2.5}, "index.probes is 0, expected a whole number from 1 to 2147483648"),
+        ({"probes": True, "margin": 2.5}, "index.probes is True, expected a whole number from 1 to 2147483648"),
+        ({"probes": 2**40}, "index.probes is 1099511627776, expected a whole number from 1 to 2147483648"),
+        ({"probes": 8, "margin": 0}, "index.margin is 0, expected a number above 0, at most 1e+09"),
+        ({"probes": 8, "margin": True}, "index.margin is True, expected a number above 0, at most 1e+09"),
+        ({"probes": 8, "margin": 1e308}, "index.margin is 1e+308, expected a number above 0, at most 1e+09"),
+        ({"probes": 8, "margin": "2.5"}, "index.margin is '2.5', expected a number above 0, at most 1e+09"),
+        ({"probes": 8, "margin": None}, "index.margin is None, expected a number above 0, at most 1e+09"),
     ],
 )
 def test_how_far_is_looked_is_what_the_manifest_states(described, expected):

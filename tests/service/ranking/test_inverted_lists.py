@@ -162,27 +162,28 @@ class TestAddedUp:
     def test_candidates_are_those_with_most_of_it(self):
         values = 0.1 * np.log(np.array([[0.5, 0.3, 0.2, 0.1], [0.45, 0.3, 0.15, 0.1]], dtype=np.float32))
         lists = inverted_lists.Lists(values, np.array([[4, 7, 1, 0], [3, 7, 2, -1]]))
-        one_each = inverted_lists.candidates_in(
-            lists, 1, 0, 0.1
-        )  # lists of one item each, cut by what equals their end
-        assert one_each.tolist() == []
-        assert inverted_lists.candidates_in(lists, 2, 0, 0.1).tolist() == [3, 4, 7]
+        width = inverted_lists.Width(1.5, 2)
+        of_one_each = inverted_lists.candidates_in(lists, 1, 0, 0.1, width)
+        assert of_one_each.tolist() == []  # cut by what equals their end
+        assert inverted_lists.candidates_in(lists, 2, 0, 0.1, width).tolist() == [3, 4, 7]
+        assert inverted_lists.candidates_in(lists, 2, 0, 0.1, inverted_lists.Width(1.5, 1)).tolist() == [4, 7]
 
 
 def watched(ranker, monkeypatch):
     """The ranker, which from now on notes, for one user after the other, the cells that each concept looks into."""
-    choose, ranker.looked_into = ranker._cells, []
+    choose, ranker.looked_into = ranker._cells.chosen, []
 
-    def note(promised, *others):
-        cells, asking = choose(promised, *others)
-        of_each = [{} for _ in promised]
+    def note(promises, *others):
+        cells, asking = choose(promises, *others)
+        of_each = [{} for _ in promises.values]
+        concepts = promises.values.shape[1] // len(promises.cells.numbers)
         for row, chosen in zip(asking.tolist(), cells.tolist(), strict=True):
-            user, concept = divmod(row, promised.shape[1])
+            user, concept = divmod(row, concepts)
             of_each[user][concept] = [cell for cell in chosen if cell >= 0]
         ranker.looked_into.extend(of_each)
         return cells, asking
 
-    monkeypatch.setattr(ranker, "_cells", note)
+    monkeypatch.setattr(ranker._cells, "chosen", note)
     return ranker
 
 
@@ -256,7 +257,7 @@ class TestMargin:
     @pytest.mark.parametrize(("left_out", "best"), [(0, 2), (68, 5), (468, 21)])  # of cells with 24 items or more
     def test_all_that_promise_nearly_as_much_as_the_best(self, shop, monkeypatch, left_out, best):
         ranker = self.ranker(shop, monkeypatch)
-        assert 24 <= ranker._items_per_cell < 25
+        assert 24 <= ranker._cells.all.allowed_in_each < 25
         excluded = np.arange(left_out)
         for components in shop[2][:5]:
             ranker.looked_into.clear()
@@ -293,12 +294,98 @@ class TestMargin:
         ranker = self.ranker(shop, monkeypatch)
         fifth = np.arange(20_000) % 5 == 2
         for components in shop[2][:5]:
-            ranker.looked_into.clear()
-            for allowed in (np.ones(20_000, dtype=bool), fifth):
+            first_looks = []
+            for allowed in (None, fifth):
+                ranker.looked_into.clear()
                 ranker.rank(components, 20, NOTHING, allowed=allowed)
-            of_all, of_fifth = map(pairs_in, ranker.looked_into)
-            assert of_all < of_fifth
-            assert len(of_fifth) >= 5 * len(of_all)
+                first_looks.append(pairs_in(ranker.looked_into[0]))
+            assert len(first_looks[1]) >= 5 * len(first_looks[0])
+
+    @pytest.mark.parametrize("margin", [MARGIN, math.inf])
+    def test_only_cells_that_hold_something_allowed_are_looked_into(self, shop, monkeypatch, margin):
+        monkeypatch.setattr(inverted_lists, "FEW", 100)
+        items, prototypes, users = shop
+        ranker = watched(by_lists(items, prototypes, self.TAU, 16, margin), monkeypatch)
+        lists = ranker._index.invlists
+        some = [cell for cell in range(lists.nlist) if cell % 3 == 1 and lists.list_size(cell)]
+        allowed = np.zeros(len(items), dtype=bool)
+        for cell in some:  # of every third cell the first two items
+            allowed[faiss.rev_swig_ptr(lists.get_ids(cell), lists.list_size(cell))[:2]] = True
+        reference, shares = ExactRanker(Items(items, prototypes, self.TAU)), []
+        for components in users:
+            ranking = ranker.rank(components, 20, NOTHING, allowed=allowed)
+            expected = reference.rank(components, 20, NOTHING, allowed=allowed).indices
+            shares.append(np.isin(expected, ranking.indices).mean())
+        assert {cell for own in ranker.looked_into for _, cell in pairs_in(own)} <= set(some)
+        assert np.mean(shares) >= 0.98
+
+    def test_where_the_best_cells_do_not_hold_what_they_promise_it_looks_further(self, shop, monkeypatch):
+        """Of every cell only the item of least worth to the user is allowed: no mean of a cell tells what that is."""
+        monkeypatch.setattr(inverted_lists, "FEW", 100)
+        items, prototypes, users = shop
+        reference = ExactRanker(Items(items, prototypes, self.TAU))
+        ranker = self.ranker(shop, monkeypatch)
+        lists, shares, looks = ranker._index.invlists, [], []
+        for components in users[:20]:
+            everything = reference.rank(components, len(items), NOTHING)
+            worth = np.empty(len(items))
+            worth[everything.indices] = everything.scores
+            members = [faiss.rev_swig_ptr(lists.get_ids(cell), lists.list_size(cell)) for cell in range(lists.nlist)]
+            allowed = np.zeros(len(items), dtype=bool)
+            allowed[[own[worth[own].argmin()] for own in members if len(own)]] = True
+            ranker.looked_into.clear()
+            found = ranker.rank(components, 20, NOTHING, allowed=allowed).indices
+            shares.append(np.isin(reference.rank(components, 20, NOTHING, allowed=allowed).indices, found).mean())
+            looks.append([len(pairs_in(own)) for own in ranker.looked_into])
+        assert all(len(counts) == 1 or counts[0] <= counts[1] for counts in looks)
+        assert np.mean([len(counts) == 2 for counts in looks]) > 0.5
+        assert np.mean(shares) >= 0.98
+
+    def test_it_looks_further_behind_much_that_is_excluded_too(self, shop, monkeypatch):
+        items, prototypes, users = shop
+        reference = ExactRanker(Items(items, prototypes, self.TAU))
+        ranker, shares, looks = self.ranker(shop, monkeypatch), [], []
+        for components in users[:20]:
+            everything = reference.rank(components, 320, NOTHING).indices
+            ranker.looked_into.clear()
+            found = ranker.rank(components, 20, np.sort(everything[:300])).indices
+            shares.append(np.isin(everything[300:], found).mean())
+            looks.append(len(ranker.looked_into))
+        assert max(looks) == 2
+        assert np.mean(shares) >= 0.99
+
+    def test_who_excludes_a_large_part_of_the_catalogue_gets_the_exact_answer(self, shop):
+        items, prototypes, users = shop
+        reference, ranker = ExactRanker(Items(items, prototypes, self.TAU)), by_lists(items, prototypes, self.TAU)
+        users, excluded = np.stack(users[:3]), [np.arange(out) for out in (500, 501, 3000)]
+        rankings = [ranker.rank(own, 20, out) for own, out in zip(users, excluded, strict=True)]
+        for found in (rankings, ranker.rank_each(users, 20, excluded)):
+            assert [ranking.certified for ranking in found] == [False, True, True]
+            for own, out, ranking in zip(users[1:], excluded[1:], found[1:], strict=True):
+                np.testing.assert_array_equal(ranking.indices, reference.rank(own, 20, out).indices)
+
+    @pytest.mark.parametrize("left_out", [0, 150])
+    def test_pages_fit_together_under_filters_that_go_with_taste(self, shop, monkeypatch, left_out):
+        monkeypatch.setattr(inverted_lists, "FEW", 100)
+        items, prototypes, users = shop
+        reference = ExactRanker(Items(items, prototypes, self.TAU))
+        ranker, looks = self.ranker(shop, monkeypatch), []
+        for components in users[:6]:
+            everything = reference.rank(components, len(items), NOTHING)
+            concept = np.bincount(everything.concepts[:100]).argmax()
+            worst, without_best = np.zeros(len(items), dtype=bool), np.ones(len(items), dtype=bool)
+            worst[everything.indices[len(items) // 2 :]] = True
+            without_best[everything.indices[:300]] = False
+            for allowed in (worst, without_best, prototypes[concept] @ items.T < 0):
+                excluded = np.sort(everything.indices[:left_out])
+                ranker.looked_into.clear()
+                deepest = ranker.rank(components, 1100, excluded, allowed=allowed)
+                looks.append(len(ranker.looked_into))
+                for n in (20, 32, 33, 100, 128, 129, 200):
+                    found = ranker.rank(components, n, excluded, allowed=allowed)
+                    np.testing.assert_array_equal(found.indices, deepest.indices[:n])
+                    np.testing.assert_array_equal(found.scores, deepest.scores[:n])
+        assert max(looks) > 3  # of three stages, some look a second time
 
     def test_recall_behind_what_was_seen(self, shop):
         items, prototypes, users = shop
