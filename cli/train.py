@@ -117,7 +117,7 @@ def train(
         ),
     ] = None,
     teacher_regularization: Annotated[
-        float | None, typer.Option(rich_help_panel="Training", min=1e-9, help="λ of that EASE; default 300.")
+        float | None, typer.Option(rich_help_panel="Training", min=0.1, help="λ of that EASE; default 300.")
     ] = None,
     teacher_opinion: Annotated[
         Opinion | None,

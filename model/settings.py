@@ -29,7 +29,7 @@ SECTIONS = ("model", "settings", "study")
 LEAST: Mapping[str, float] = {  # where a value below makes no sense; anything else that is a number must not be negative
     "concepts": 1, "dimensions": 2, "epochs": 1, "patience": 1, "batch_size": 1, "anneal_epochs": 1, "latent": 1, "hidden": 1,
     "neighbours": 1, "encoder_passes": 1, "decoder_passes": 1, "learning_rate": 1e-9, "temperature": 1e-6, "prior_std": 1e-6,
-    "keep_probability": 1e-6, "regularization": 1e-9, "teacher_regularization": 1e-9,
+    "keep_probability": 1e-6, "regularization": 1e-9, "teacher_regularization": 0.1,
 }  # fmt: skip
 MOST: Mapping[str, float] = {
     "keep_probability": 1.0, "averaging": 1.0, "balance": 1.0, "teacher": 1.0, "refinement": 100.0,

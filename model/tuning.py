@@ -172,12 +172,20 @@ def _open(name: str, storage: str, identity: str) -> optuna.Study:
     found = study.user_attrs.get(IDENTITY)
     if found is None:
         study.set_user_attr(IDENTITY, identity)
+    elif found != identity and _has_only_failed(study):
+        optuna.delete_study(study_name=name, storage=database)  # nothing is lost with it
+        return _open(name, storage, identity)
     elif found != identity:
         raise DataError(
             f"{storage}: the study {name!r} is of another search or other data ({found}, expected {identity}); "
             "give this one another name with --study"
         )
     return study
+
+
+def _has_only_failed(study: optuna.Study) -> bool:
+    trials = study.get_trials(deepcopy=False)
+    return bool(trials) and all(trial.state == TrialState.FAIL for trial in trials)
 
 
 def _spawn(

@@ -106,6 +106,8 @@ class EaseByUsers:
 class LeaveOneOut:
     """What EASE scores for a training user when it is fitted to all the others.
 
+    In single precision: where users are fewer than items, .0004 are lost of a score at λ = .1, .03 at .01, 10⁻⁵ at 1.
+
     Attributes:
         training: X, (U, M) implicit.
         fit: EASE of all of them.

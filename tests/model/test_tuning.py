@@ -140,6 +140,17 @@ class TestGoingOn:
         with pytest.raises(DataError, match="the study 's' is of another search"):
             open_search(source, other, "s", storage)
 
+    def test_a_study_of_which_nothing_was_finished_makes_way_for_another_search(self, source, storage, monkeypatch):
+        def refuse(*_):
+            raise DataError("these settings cannot be")
+
+        with monkeypatch.context() as patched:
+            scoring(patched, "item-knn", refuse)
+            with pytest.raises(DataError, match="cannot be"):
+                run(source, Search("item-knn", {"shrinkage": 1.0}), storage, 1)
+        trials = run(source, Search("item-knn", {}), storage, 2).trials
+        assert [trial.state.name for trial in trials] == ["COMPLETE", "COMPLETE"]
+
     @pytest.mark.slow
     def test_several_processes_share_the_trials(self, source, storage):
         study = run(source, Search("item-knn", {}), storage, 4, workers=2)
