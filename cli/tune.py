@@ -72,6 +72,9 @@ def tune(
     out.parent.mkdir(parents=True, exist_ok=True)
     storage = storage or _file_of_studies()
     opened, interrupted = _search(source, search, study or f"{source.name}-{model}", storage, trials, timeout, workers)
+    if interrupted and tuning.best_value(opened) is None:
+        console.print("interrupted before a trial was completed; the same command goes on")
+        raise typer.Exit(130)
     best = tuning.write_best(opened, source, search, out)
     console.print(
         f"best validation NDCG@100 {best.ndcg:.4f}, trial {best.best_trial} of {best.finished} ({best.pruned} pruned); "
@@ -92,6 +95,8 @@ def _search(
         task = bar.add_task("", total=trials, completed=tuning.finished(opened))
 
         def on_trial(running: Any, trial: Any) -> None:
+            if tuning.WHY in trial.user_attrs:
+                console.print(f"[yellow]note:[/] trial {trial.number} failed: {escape(trial.user_attrs[tuning.WHY])}")
             best = tuning.best_value(running)
             shown = "" if best is None else f"best NDCG@100 {best:.4f}"
             bar.update(task, completed=tuning.finished(running), description=shown)

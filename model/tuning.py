@@ -5,6 +5,7 @@ so far is compared with the median of earlier trials at the same epoch of the sa
 in a database, so it goes on after a break, and several processes or machines can work on it at once.
 """
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -37,6 +38,7 @@ WARM_UP_TRIALS = 5
 WARM_UP_EPOCHS = 5  # of every split
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 IDENTITY = "macrid"
+WHY = "failed because"  # the attribute of a trial that could not be finished
 
 OnTrial = Callable[[optuna.Study, optuna.trial.FrozenTrial], None]
 
@@ -152,7 +154,7 @@ def _open(name: str, storage: str, identity: str) -> optuna.Study:
     Raises:
         DataError: it is of another search or other data, or the database cannot be opened.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the caller of `tune` says what became of a trial
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat
@@ -200,7 +202,8 @@ def _spawn(
 def _worker(
     source: Source, search: Search, name: str, storage: str, trials: int, timeout: float | None, worker: int
 ) -> None:
-    _work(open_search(source, search, name, storage), source, search, trials, timeout, worker, None)
+    with contextlib.suppress(KeyboardInterrupt):  # which the first process tells of
+        _work(open_search(source, search, name, storage), source, search, trials, timeout, worker, None)
 
 
 def _work(
@@ -224,7 +227,11 @@ def _work(
         settings = resolve(chosen, source, {**search.fixed, **_suggest(trial, space)}, "trial")
         total = 0.0
         for at, split in enumerate(splits):
-            total += _validated(trial, chosen, split, at, settings, total)
+            try:
+                total += _validated(trial, chosen, split, at, settings, total)
+            except TrainingError as error:
+                trial.set_user_attr(WHY, str(error))
+                raise
         return total / len(splits)
 
     if finished(study) >= trials:

@@ -3,8 +3,10 @@
 import contextlib
 import io
 import json
+import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -207,6 +209,35 @@ class TestInterruption:
         assert "interrupted: kept epoch" in said
         assert Bundle.open(tmp_path / "bundle").manifest.training["interrupted"] is True
         assert not (tmp_path / "artifacts").exists()
+
+    def test_a_study_that_is_broken_off_says_so_in_a_line(self, small_shop, tmp_path):
+        endless = "--set", "epochs=100000", "--set", "patience=100000", "--workers", "2"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "macrid.cli", "tune", str(small_shop / "clicks.csv"), *endless],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 100
+        while trials_in(tmp_path / "runs" / "studies.db") < 2:  # one of each process
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 130, said
+        assert "interrupted before a trial was completed" in said
+        assert "Traceback" not in said
+
+
+def trials_in(studies):
+    """How many trials a database of studies has; none where it has not been set up."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{studies}?mode=ro", uri=True)) as connection:
+            return connection.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
 
 
 class TestLongWork:

@@ -107,6 +107,7 @@ class TestSearching:
         scoring(monkeypatch, "multdae", diverge)
         study = run(source, Search("multdae", {}), storage, 2)
         assert [trial.state.name for trial in study.trials] == ["FAIL"] * 6
+        assert {trial.user_attrs[tuning.WHY] for trial in study.trials} == {"the loss became nan"}
         with pytest.raises(DataError, match="no completed trial"):
             best_of(study, Search("multdae", {}))
 
