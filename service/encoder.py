@@ -184,16 +184,17 @@ class Encoder:
         Args:
             histories: U of them, item indices, each (n,), sorted and without repeats.
         """
-        sizes = [len(history) for history in histories]
-        rows, ends = np.concatenate(histories), np.cumsum(sizes).tolist()
-        parts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        sizes = np.array([len(history) for history in histories])
+        rows, ends = np.concatenate(histories), np.cumsum(sizes)
+        parts = [slice(*edges) for edges in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
         weights = self.concept_weights[rows].astype(np.float64)  # (Σ n, K); squares of tiny float32 weights underflow
-        squares = np.square(weights)
-        lengths = np.sqrt(np.stack([squares[part].sum(axis=0) for part in parts]))  # (U, K)
+        lengths = np.sqrt(_sums_of_parts(np.square(weights), sizes))  # (U, K)
         lengths = np.repeat(np.maximum(lengths, np.finfo(np.float64).tiny), sizes, axis=0)
         shares, contexts = (weights / lengths).astype(np.float32), self.context_embeddings[rows]
-        inputs = np.stack([shares[part].T @ contexts[part] for part in parts])  # (U, K, d)
-        confidences = np.stack([weights[part].sum(axis=0) for part in parts]).astype(np.float32)
+        inputs = np.empty((len(parts), weights.shape[1], contexts.shape[1]), dtype=np.float32)  # (U, K, d)
+        for user, part in enumerate(parts):
+            np.matmul(shares[part].T, contexts[part], out=inputs[user])
+        confidences = _sums_of_parts(weights, sizes).astype(np.float32)
         components = self._components_of(inputs)
         if self.refinement is not None:
             for user, (history, part) in enumerate(zip(histories, parts, strict=True)):
@@ -212,6 +213,15 @@ class Encoder:
         means: Float32Array = rows @ self.mean_weight
         means += self.mean_bias
         return _unit(means)
+
+
+def _sums_of_parts(rows: Float64Array, sizes: Int64Array) -> Float64Array:
+    """Add up rows, (Σ n, K), by parts of so many, (U,): (U, K), each as if it were alone; a part may be empty."""
+    sums = np.zeros((len(sizes), rows.shape[1]))
+    there = sizes > 0
+    if there.any():
+        sums[there] = np.add.reduceat(rows, (np.cumsum(sizes) - sizes)[there], axis=0)
+    return sums
 
 
 def _unit(vectors: Float32Array) -> Float32Array:

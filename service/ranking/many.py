@@ -68,9 +68,10 @@ def rescored(
     )
     scores[~taken] = -np.inf
     order = np.argsort(-scores, axis=1, kind="stable")[:, :n]  # of equal scores the lower item first
+    indices, scores = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    concepts = np.take_along_axis(concepts, order, axis=1)
     for user, count in enumerate(np.minimum(taken.sum(axis=1), n).tolist()):
-        best = order[user, :count]
-        yield Ranking(rows[user, best], scores[user, best], concepts[user, best], certified)
+        yield Ranking(indices[user, :count], scores[user, :count], concepts[user, :count], certified)
 
 
 def in_lines(counts: Int64Array, candidates: Int64Array) -> tuple[Int64Array, BoolArray]:
