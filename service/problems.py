@@ -62,7 +62,7 @@ def answer_service_error(error: ServiceError, model_version: str | None = None) 
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
-    """Answer a request that does not fit its schema: which field, and why; never the value, which may be a history."""
+    """Answer a request that does not fit its schema: which field, and why; with the value of a number, never of a history."""
     errors = [field_error(entry) for entry in cast(RequestValidationError, error).errors()]
     first = f"{errors[0].field}: {errors[0].message}" if errors[0].field else errors[0].message
     more = f" (and {len(errors) - 1} more, see errors)" if len(errors) > 1 else ""
@@ -104,6 +104,7 @@ def methods_at(request: Request) -> list[str]:
     return [*(["GET", "HEAD"] if got else []), *(["POST"] if posted else [])]
 
 
+OF_NUMBERS = ("greater_than", "less_than", "finite_number", "int_", "float_")
 ID_HINT = "openapi.json lists all paths, and a slash inside an item id is written %2F"
 
 
@@ -113,6 +114,8 @@ def field_error(entry: dict[str, Any]) -> FieldError:
     message = str(entry["msg"])
     if place == "body" and not location:  # pydantic speaks of dictionaries and attributes
         message = "the body must be a JSON object"
+    if entry["type"].startswith(OF_NUMBERS) and (place != "body" or not isinstance(entry["input"], str)):
+        message += f", got {entry['input']!r:.40}"
     return FieldError(place=cast(Place, place), field=field_name(location), message=message[:1].lower() + message[1:])
 
 

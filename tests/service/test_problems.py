@@ -1,5 +1,6 @@
 """Errors that no route of ours raises: unknown paths, wrong methods, defects."""
 
+import pytest
 import structlog.testing
 
 from tests.service.conftest import serving
@@ -23,6 +24,45 @@ class TestUnknownPaths:
         assert client.request("OPTIONS", "/map").headers["allow"] == "GET, HEAD, POST"
         assert client.request("PUT", "/recommend").headers["allow"] == "POST"
         assert client.post("/web/js/main.js").headers["allow"] == "GET, HEAD"
+
+
+class TestInvalid:
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "says"),
+        [
+            ("POST", "/recommend", {"history": [], "n": 0}, "n: input should be greater than or equal to 1, got 0"),
+            (
+                "POST",
+                "/recommend",
+                {"history": [], "n": 2.5},
+                "n: input should be a valid integer, got 2.5",
+            ),
+            (
+                "POST",
+                "/recommend",
+                {"history": [], "diversity": 2},
+                "diversity: input should be less than or equal to 1, got 2",
+            ),
+            (
+                "GET",
+                "/items?limit=many",
+                None,
+                "limit: input should be a valid integer, unable to parse string as an integer, got 'many'",
+            ),
+            ("GET", "/items?limit=0", None, "limit: input should be greater than or equal to 1, got '0'"),
+        ],
+    )
+    def test_a_number_that_cannot_be_is_named(self, client, method, path, body, says):
+        answer = client.request(method, path, json=body)
+        assert answer.status_code == 422
+        assert answer.json()["detail"].startswith(says)
+
+    @pytest.mark.parametrize("secret", ["my-history", 734501])
+    def test_what_may_be_a_history_is_not(self, client, secret):
+        for body in ({"history": secret}, {"history": [secret], "n": 0}, {"history": [], "n": str(secret)}):
+            answer = client.post("/recommend", json=body)
+            assert answer.status_code == 422
+            assert str(secret) not in answer.text
 
 
 class TestDefects:
