@@ -126,7 +126,7 @@ def test_the_server_finds_what_the_trainer_measured(shop):
         assert np.mean(shares) == pytest.approx(built.described[f"recall@{n}"], abs=5e-4)
 
 
-@pytest.mark.parametrize("temperature", [0.003, 0.02, 0.1])
+@pytest.mark.parametrize("temperature", [0.003, 0.02])
 def test_margins_reach_as_far_whatever_the_temperature_is(shop, temperature):
     arrays, users = shop
     partition = log_partition(arrays["item_embeddings"], arrays["prototypes"], temperature)

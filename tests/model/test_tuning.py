@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import logging
 import tomllib
 
 import optuna
@@ -113,19 +114,24 @@ class TestSearching:
 
 
 class TestGoingOn:
-    def test_where_the_first_trial_was_broken_off_the_next_one_has_the_defaults(self, source, storage, monkeypatch):
+    def test_where_the_first_trial_was_broken_off_the_next_one_has_the_defaults(
+        self, source, storage, monkeypatch, caplog
+    ):
         def broken_off(*_):
             raise KeyboardInterrupt
 
         search = Search("item-knn", {})
+        monkeypatch.setattr(logging.getLogger("optuna"), "propagate", True)  # to caplog
         with monkeypatch.context() as patched:
             scoring(patched, "item-knn", broken_off)
             with pytest.raises(KeyboardInterrupt):
                 run(source, search, storage, 2)
+            tuning._worker(source, search, "s", storage, 3, None, 1)  # says nothing more
+        assert not caplog.records
         trials = run(source, search, storage, 2).trials
-        assert [trial.state.name for trial in trials] == ["FAIL", "COMPLETE", "COMPLETE"]
-        assert trials[1].params == trials[0].params
-        assert trials[2].params != trials[0].params
+        assert [trial.state.name for trial in trials] == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
+        assert trials[2].params == trials[0].params
+        assert trials[3].params != trials[0].params
 
     def test_a_study_is_continued_up_to_the_number_of_trials(self, source, storage):
         search = Search("item-knn", {})
