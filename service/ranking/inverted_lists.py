@@ -281,7 +281,7 @@ def is_sure_in_shorter(values: Float32Array, left: BoolArray, lengths: Int64Arra
     """Say the same of lists (Q, l) without what is not left there, (Q, l), and then cut to lengths, (Q,)."""
     places = np.cumsum(left, axis=1)
     ends = np.count_nonzero(places < lengths[:, None], axis=1)  # (Q,); l where a list is not full
-    last = np.take_along_axis(values, np.minimum(ends, values.shape[1] - 1)[:, None], axis=1)
+    last = values[np.arange(len(values)), np.minimum(ends, values.shape[1] - 1), None]
     sure: BoolArray = left & ((values > last) | (ends == values.shape[1])[:, None])
     return sure
 
@@ -290,7 +290,9 @@ def added_up(items: Int64Array, values: Float32Array, temperature: float) -> tup
     """Add up what several concepts have for an item: (Q,), (Q,) τ·logits → (l,) items, ascending, and (l,) logits."""
     order = np.argsort(items, kind="stable")
     ordered = items[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    is_first = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    starts = np.flatnonzero(is_first)
     return ordered[starts], np.logaddexp.reduceat(values[order].astype(np.float64) / temperature, starts)
 
 

@@ -68,8 +68,8 @@ def rescored(
     )
     scores[~taken] = -np.inf
     order = np.argsort(-scores, axis=1, kind="stable")[:, :n]  # of equal scores the lower item first
-    indices, scores = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
-    concepts = np.take_along_axis(concepts, order, axis=1)
+    places = np.arange(len(order))[:, None], order
+    indices, scores, concepts = rows[places], scores[places], concepts[places]
     for user, count in enumerate(np.minimum(taken.sum(axis=1), n).tolist()):
         yield Ranking(indices[user, :count], scores[user, :count], concepts[user, :count], certified)
 
