@@ -1,6 +1,8 @@
 """The typer application that the commands join, its console, and how an error ends."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -48,15 +50,29 @@ def _root(
         raise typer.Exit
 
 
-def trainer() -> Any:
-    """The trainer's pipeline, or a plain word when the extra is not installed."""
+@contextmanager
+def with_the_trainers_libraries() -> Iterator[None]:
+    """Import in here what only the extra `train` brings: what is missing is said in one line."""
     try:
-        from macrid.model import pipeline
+        yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("macrid"):
             raise
         Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]error:[/] training needs {error.name}, which is not installed; run: pip install 'macrid\\[train]'"
+            f"[bold red]error:[/] this command needs {error.name}, which is not installed; run: pip install 'macrid\\[train]'"
         )
         raise typer.Exit(2) from error
+
+
+def trainer() -> Any:
+    """Return its pipeline."""
+    with with_the_trainers_libraries():
+        from macrid.model import pipeline
     return pipeline
+
+
+def known_data_sets() -> Any:
+    """Return the data sets known by name, by their names; without torch, which takes seconds to import."""
+    with with_the_trainers_libraries():
+        from macrid.model import datasets
+    return datasets.ALL

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from macrid.cli.app import app, console, trainer
+from macrid.cli.app import app, console, known_data_sets
 from macrid.cli.loading import Watching
 from macrid.cli.output import print_note
 
@@ -18,9 +18,8 @@ app.add_typer(data_app, name="data")
 @data_app.command("list")
 def data_list() -> None:
     """List the data sets that are known by name."""
-    datasets = trainer().datasets.ALL.values()
     table = Table("name", "what it is", "here", "licence", box=None, pad_edge=False)
-    for dataset in datasets:
+    for dataset in known_data_sets().values():
         table.add_row(dataset.name, dataset.summary, str(dataset.locate() or "–"), dataset.licence)
     console.print(table)
 
@@ -31,12 +30,10 @@ def data_prepare(
     folder: Annotated[Path | None, typer.Option("--from", help="Folder where the files already are.")] = None,
 ) -> None:
     """Find, download or generate a data set, verify its checksums, and count what is in it."""
-    pipeline = trainer()
-    dataset = pipeline.datasets.ALL.get(name)
+    known = known_data_sets()
+    dataset = known.get(name)
     if dataset is None:
-        raise typer.BadParameter(
-            f"{name!r} is not known; expected one of {', '.join(pipeline.datasets.ALL)}", param_hint="NAME"
-        )
+        raise typer.BadParameter(f"{name!r} is not known; expected one of {', '.join(known)}", param_hint="NAME")
     console.print(f"licence: {escape(dataset.licence)}")
     with Watching() as watching:
         source = dataset.load(folder, watching)

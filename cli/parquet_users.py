@@ -1,6 +1,7 @@
 """Users in, recommendations out, as Parquet: what `macrid recommend` reads and writes, some users at a time."""
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from macrid.service.bulk import Recommended
 USERS_AT_ONCE = 512
 # Users read from the file at a time: opening it again costs as much as the histories of some hundred.
 READ_AT_ONCE = 16 * USERS_AT_ONCE
+# Rows of the answer that are written together, about 30 MB in memory.
+ROWS_AT_ONCE = 1_000_000
 
 
 def check_columns(users: Path, user: str, history: str) -> None:
@@ -73,3 +76,32 @@ def as_table(batch: pl.DataFrame, answer: Recommended, known: pl.DataFrame, user
             "concept": answer.concepts.astype(np.int32),
         }
     )
+
+
+def write(tables: Iterable[pl.DataFrame], out: Path) -> None:
+    """Write tables, at least one, into one file, which is there once it is whole; only so much is in memory at a time.
+
+    Polars writes a file in one go, so the parts of a long one become files of their own first.
+    """
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        parts: list[Path] = []
+        for part in joined(tables):
+            parts.append(Path(folder) / f"{len(parts):08}.parquet")
+            part.write_parquet(parts[-1])
+        whole = parts[0]
+        if len(parts) > 1:
+            whole = Path(folder) / "whole.parquet"
+            pl.scan_parquet(parts).sink_parquet(whole)
+        whole.rename(out)
+
+
+def joined(tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Put tables together until they have as many rows as are written together."""
+    waiting: list[pl.DataFrame] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= ROWS_AT_ONCE:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)

@@ -1,7 +1,6 @@
 """`macrid recommend`: recommendations for every user of a file, offline."""
 
 import os
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from macrid.cli.app import app, console
+from macrid.cli.app import app, console, with_the_trainers_libraries
 from macrid.cli.options import DEFAULT_STORE, StoreOption
 
 
@@ -37,12 +36,13 @@ def recommend(
     Example: macrid recommend users.parquet recommendations.parquet --n 100
     """
     import faiss
-    import polars as pl
 
     from macrid.artifacts.store import Store
-    from macrid.cli import parquet_users as files
     from macrid.service.bulk import recommend_all
     from macrid.service.loaded_model import LoadedModel
+
+    with with_the_trainers_libraries():
+        from macrid.cli import parquet_users as files
 
     if out.exists():
         raise typer.BadParameter(f"{out} exists already", param_hint="OUT")
@@ -61,11 +61,14 @@ def recommend(
     threads = threads or os.cpu_count() or 1
     answers = recommend_all(model, histories(), n, threads, exclude_history=not keep_history)
     columns = TextColumn("users"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as parts, Progress(*columns) as bar:
+    with Progress(*columns) as bar:
         task = bar.add_task("", total=total)
-        for at, answer in enumerate(answers):
-            batch = under_way.popleft()
-            files.as_table(batch, answer, known, user_column).write_parquet(Path(parts) / f"{at:08}.parquet")
-            bar.advance(task, len(batch))
-        pl.scan_parquet(parts).sink_parquet(out)
+
+        def tables() -> Iterator[Any]:
+            for answer in answers:
+                batch = under_way.popleft()
+                yield files.as_table(batch, answer, known, user_column)
+                bar.advance(task, len(batch))
+
+        files.write(tables(), out)
     console.print(f"{total:,} users written to {escape(str(out))} by {model.version}")

@@ -40,6 +40,11 @@ class TestLayers:
     def test_the_command_line_loads_nothing_heavy_before_a_subcommand_needs_it(self):
         assert modules_after("import macrid.cli").isdisjoint((*HEAVY, "faiss", "fastapi"))
 
+    def test_naming_data_sets_takes_no_torch(self):
+        loaded = modules_after("from macrid.cli.app import known_data_sets; known_data_sets()")
+        assert "polars" in loaded
+        assert "torch" not in loaded
+
     def test_only_the_contract_opens_bundle_files(self):
         reading = re.compile(
             r"^\s*(?:import|from) (?:safetensors|sqlite3)|(?:MANIFEST|EMBEDDINGS|CATALOGUE|CONCEPTS)_FILE", re.M

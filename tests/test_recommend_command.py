@@ -27,7 +27,9 @@ def run(*arguments):
     return CliRunner().invoke(cli_app.app, ["recommend", *map(str, arguments)])
 
 
-def test_every_user_gets_what_the_service_answers(store, tmp_path, monkeypatch):
+@pytest.mark.parametrize("rows_at_once", [7, 30, 1000])
+def test_every_user_gets_what_the_service_answers(store, tmp_path, monkeypatch, rows_at_once):
+    monkeypatch.setattr(parquet_users, "ROWS_AT_ONCE", rows_at_once)
     monkeypatch.setattr(parquet_users, "USERS_AT_ONCE", 3)
     monkeypatch.setattr(parquet_users, "READ_AT_ONCE", 5)  # batches of 3, 2 and 2 users
     histories = [["item-9", "item-20"], ["nope", "item-9", "item-9"], [], ["nope"], ["naïve ☃"], None, ["item-30", "a"]]

@@ -58,10 +58,12 @@ def test_it_serves_the_page_and_recommendations(environment, small_run, tmp_path
         assert len(answer["items"]) == 4
 
 
-def test_training_without_the_extra_says_how_to_get_it(environment, tmp_path):
+@pytest.mark.parametrize(
+    "command", [["train", "clicks.csv"], ["recommend", "users.parquet", "out.parquet"], ["data", "list"]], ids=" ".join
+)
+def test_without_the_trainers_libraries_a_command_that_needs_them_says_how_to_get_them(environment, tmp_path, command):
     venv, _ = environment
-    done = subprocess.run(
-        [venv / "bin" / "macrid", "train", "clicks.csv"], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = subprocess.run([venv / "bin" / "macrid", *command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "pip install 'macrid[train]'" in done.stdout + done.stderr
+    assert "pip install 'macrid[train]'" in done.stderr
+    assert "Traceback" not in done.stderr
