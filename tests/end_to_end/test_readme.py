@@ -38,5 +38,14 @@ def test_make_has_the_two_commands(target):
     assert {"demo": "macrid demo", "test": "pytest"}[target] in planned
 
 
+def test_what_make_starts_keeps_what_python_compiles():
+    """Packages are installed uncompiled: where images forbid it to keep anything, every process would compile torch anew."""
+    line = ["make", "--eval=environment: ; @env", "environment"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "KEPT": "1"}
+    printed = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "KEPT=1" in printed
+    assert "PYTHONDONTWRITEBYTECODE" not in printed
+
+
 def test_ci_calls_the_same_test_command():
     assert "make test" in (ROOT / ".ci" / "run").read_text()
