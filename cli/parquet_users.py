@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -82,17 +83,31 @@ def write(tables: Iterable[pl.DataFrame], out: Path) -> None:
     """Write tables, at least one, into one file, which is there once it is whole; only so much is in memory at a time.
 
     Polars writes a file in one go, so the parts of a long one become files of their own first.
+
+    Raises:
+        OSError: the file cannot be written, for instance because the disk is full; then nothing is left.
     """
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         parts: list[Path] = []
         for part in joined(tables):
             parts.append(Path(folder) / f"{len(parts):08}.parquet")
-            part.write_parquet(parts[-1])
+            with _writing(out):
+                part.write_parquet(parts[-1])
         whole = parts[0]
         if len(parts) > 1:
             whole = Path(folder) / "whole.parquet"
-            pl.scan_parquet(parts).sink_parquet(whole)
+            with _writing(out):
+                pl.scan_parquet(parts).sink_parquet(whole)
         whole.rename(out)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Polars has a word of its own for what the system refuses."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        raise OSError(f"{out} cannot be written: {error}") from error
 
 
 def joined(tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

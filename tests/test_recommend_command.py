@@ -1,5 +1,9 @@
 """`macrid recommend`: what it writes is what the service answers, for every user of a file."""
 
+import resource
+import subprocess
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
@@ -75,6 +79,24 @@ def test_a_file_of_another_kind_is_refused_by_name(store, tmp_path, table, messa
     result = run(tmp_path / "users.parquet", tmp_path / "out.parquet", "--store", store)
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_disk_that_is_full_is_named_and_nothing_is_left(store, tmp_path):
+    users = pl.DataFrame({"user": range(300), "history": [["item-9"]] * 300})
+    users.write_parquet(tmp_path / "users.parquet")
+    (tmp_path / "out").mkdir()
+    line = [sys.executable, "-m", "macrid.cli", "recommend", "users.parquet", "out/found.parquet", "--store", store]
+    done = subprocess.run(
+        line,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )
+    assert done.returncode == 2
+    assert "error: out/found.parquet cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_each_thread_keeps_to_one_core(store):
