@@ -21,10 +21,8 @@ ROWS_AT_ONCE = 1_000_000
 
 def check_columns(users: Path, user: str, history: str) -> None:
     """Refuse a file without the two columns, or whose histories are not lists of text."""
-    try:
+    with _reading(users):
         schema = pl.read_parquet_schema(users)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise typer.BadParameter(f"{users} cannot be read as Parquet: {error}", param_hint="USERS") from error
     for name in (user, history):
         if name not in schema:
             raise typer.BadParameter(f"{users} has no column {name!r}; it has {', '.join(schema)}", param_hint="USERS")
@@ -36,15 +34,19 @@ def check_columns(users: Path, user: str, history: str) -> None:
 
 def count_users(users: Path) -> int:
     """How many rows a file has."""
-    return int(pl.scan_parquet(users).select(pl.len()).collect().item())
+    with _reading(users):
+        return int(pl.scan_parquet(users).select(pl.len()).collect().item())
 
 
 def batches(users: Path, user: str, history: str) -> Iterator[pl.DataFrame]:
     """Read some users at a time, as the columns `user` and `history`; a file without any is one batch of none."""
     table = pl.scan_parquet(users).select(pl.col(user).alias("user"), pl.col(history).alias("history"))
-    start = 0
-    while len(read := table.slice(start, READ_AT_ONCE).collect()) or not start:
-        yield from read.iter_slices(USERS_AT_ONCE) if len(read) else [read]
+    start, ended = 0, False
+    while not ended:
+        with _reading(users):
+            read = table.slice(start, READ_AT_ONCE).collect()
+        ended = len(read) < READ_AT_ONCE
+        yield from read.iter_slices(USERS_AT_ONCE) if len(read) else [read] * (start == 0)
         start += READ_AT_ONCE
 
 
@@ -99,6 +101,15 @@ def write(tables: Iterable[pl.DataFrame], out: Path) -> None:
             with _writing(out):
                 pl.scan_parquet(parts).sink_parquet(whole)
         whole.rename(out)
+
+
+@contextmanager
+def _reading(users: Path) -> Iterator[None]:
+    """Name the file that cannot be read."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise typer.BadParameter(f"{users} cannot be read as Parquet: {error}", param_hint="USERS") from error
 
 
 @contextmanager

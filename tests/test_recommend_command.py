@@ -31,11 +31,11 @@ def run(*arguments):
     return CliRunner().invoke(cli_app.app, ["recommend", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("rows_at_once", [7, 30, 1000])
-def test_every_user_gets_what_the_service_answers(store, tmp_path, monkeypatch, rows_at_once):
+@pytest.mark.parametrize(("read_at_once", "rows_at_once"), [(5, 7), (7, 30), (5, 1000)])
+def test_every_user_gets_what_the_service_answers(store, tmp_path, monkeypatch, read_at_once, rows_at_once):
     monkeypatch.setattr(parquet_users, "ROWS_AT_ONCE", rows_at_once)
     monkeypatch.setattr(parquet_users, "USERS_AT_ONCE", 3)
-    monkeypatch.setattr(parquet_users, "READ_AT_ONCE", 5)  # batches of 3, 2 and 2 users
+    monkeypatch.setattr(parquet_users, "READ_AT_ONCE", read_at_once)  # of 5: batches of 3, 2 and 2 users
     histories = [["item-9", "item-20"], ["nope", "item-9", "item-9"], [], ["nope"], ["naïve ☃"], None, ["item-30", "a"]]
     users = pl.DataFrame(
         {"id": range(len(histories)), "clicks": histories}, schema_overrides={"clicks": pl.List(pl.String)}
@@ -79,6 +79,18 @@ def test_a_file_of_another_kind_is_refused_by_name(store, tmp_path, table, messa
     result = run(tmp_path / "users.parquet", tmp_path / "out.parquet", "--store", store)
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_file_that_is_damaged_is_named_and_nothing_is_left(store, tmp_path):
+    users = tmp_path / "users.parquet"
+    pl.DataFrame({"user": range(4000), "history": [[f"{7919 * at}"] for at in range(4000)]}).write_parquet(users)
+    content, middle = users.read_bytes(), users.stat().st_size // 2
+    users.write_bytes(content[:middle] + bytes(2000) + content[middle + 2000 :])
+    (tmp_path / "out").mkdir()
+    result = run(users, tmp_path / "out" / "found.parquet", "--store", store)
+    assert result.exit_code == 2
+    assert "cannot be read as Parquet" in " ".join(result.output.replace("│", " ").split())
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_disk_that_is_full_is_named_and_nothing_is_left(store, tmp_path):
