@@ -65,7 +65,7 @@ def with_the_trainers_libraries() -> Iterator[None]:
 
 
 def trainer() -> Any:
-    """Return its pipeline."""
+    """Return the trainer's pipeline."""
     with with_the_trainers_libraries():
         from macrid.model import pipeline
     return pipeline

@@ -38,16 +38,13 @@ def count_users(users: Path) -> int:
         return int(pl.scan_parquet(users).select(pl.len()).collect().item())
 
 
-def batches(users: Path, user: str, history: str) -> Iterator[pl.DataFrame]:
-    """Read some users at a time, as the columns `user` and `history`; a file without any is one batch of none."""
+def batches(users: Path, user: str, history: str, total: int) -> Iterator[pl.DataFrame]:
+    """Read so many users, some at a time, as the columns `user` and `history`; a file without any is one batch of none."""
     table = pl.scan_parquet(users).select(pl.col(user).alias("user"), pl.col(history).alias("history"))
-    start, ended = 0, False
-    while not ended:
+    for start in range(0, max(total, 1), READ_AT_ONCE):
         with _reading(users):
             read = table.slice(start, READ_AT_ONCE).collect()
-        ended = len(read) < READ_AT_ONCE
-        yield from read.iter_slices(USERS_AT_ONCE) if len(read) else [read] * (start == 0)
-        start += READ_AT_ONCE
+        yield from read.iter_slices(USERS_AT_ONCE) if total else [read]
 
 
 def known_rows(item_ids: list[str]) -> pl.DataFrame:
@@ -103,6 +100,18 @@ def write(tables: Iterable[pl.DataFrame], out: Path) -> None:
         whole.rename(out)
 
 
+def joined(tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Put tables together until they have as many rows as are written together."""
+    waiting: list[pl.DataFrame] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= ROWS_AT_ONCE:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)
+
+
 @contextmanager
 def _reading(users: Path) -> Iterator[None]:
     """Name the file that cannot be read."""
@@ -119,15 +128,3 @@ def _writing(out: Path) -> Iterator[None]:
         yield
     except pl.exceptions.PolarsError as error:
         raise OSError(f"{out} cannot be written: {error}") from error
-
-
-def joined(tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Put tables together until they have as many rows as are written together."""
-    waiting: list[pl.DataFrame] = []
-    for table in tables:
-        waiting.append(table)
-        if sum(map(len, waiting)) >= ROWS_AT_ONCE:
-            yield pl.concat(waiting)
-            waiting = []
-    if waiting:
-        yield pl.concat(waiting)

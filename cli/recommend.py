@@ -54,7 +54,7 @@ def recommend(
     under_way: deque[Any] = deque()
 
     def histories() -> Iterator[Any]:
-        for batch in files.batches(users, user_column, history_column):
+        for batch in files.batches(users, user_column, history_column, total):
             under_way.append(batch)
             yield files.histories_of(batch, known)
 
