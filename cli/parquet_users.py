@@ -22,7 +22,7 @@ ROWS_AT_ONCE = 1_000_000
 def check_columns(users: Path, user: str, history: str) -> None:
     """Refuse a file without the two columns, or whose histories are not lists of text."""
     with _reading(users):
-        schema = pl.read_parquet_schema(users)
+        schema = pl.scan_parquet(users, glob=False).collect_schema()
     for name in (user, history):
         if name not in schema:
             raise typer.BadParameter(f"{users} has no column {name!r}; it has {', '.join(schema)}", param_hint="USERS")
@@ -35,12 +35,12 @@ def check_columns(users: Path, user: str, history: str) -> None:
 def count_users(users: Path) -> int:
     """How many rows a file has."""
     with _reading(users):
-        return int(pl.scan_parquet(users).select(pl.len()).collect().item())
+        return int(pl.scan_parquet(users, glob=False).select(pl.len()).collect().item())
 
 
 def batches(users: Path, user: str, history: str, total: int) -> Iterator[pl.DataFrame]:
     """Read so many users, some at a time, as the columns `user` and `history`; a file without any is one batch of none."""
-    table = pl.scan_parquet(users).select(pl.col(user).alias("user"), pl.col(history).alias("history"))
+    table = pl.scan_parquet(users, glob=False).select(pl.col(user).alias("user"), pl.col(history).alias("history"))
     for start in range(0, max(total, 1), READ_AT_ONCE):
         with _reading(users):
             read = table.slice(start, READ_AT_ONCE).collect()
@@ -96,7 +96,7 @@ def write(tables: Iterable[pl.DataFrame], out: Path) -> None:
         if len(parts) > 1:
             whole = Path(folder) / "whole.parquet"
             with _writing(out):
-                pl.scan_parquet(parts).sink_parquet(whole)
+                pl.scan_parquet(parts, glob=False).sink_parquet(whole)
         whole.rename(out)
 
 

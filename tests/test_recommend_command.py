@@ -57,6 +57,15 @@ def test_every_user_gets_what_the_service_answers(store, tmp_path, monkeypatch, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "out.parquet", "store", "users.parquet"]
 
 
+def test_a_name_that_would_be_a_pattern_is_a_name(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_users, "USERS_AT_ONCE", 1)
+    monkeypatch.setattr(parquet_users, "ROWS_AT_ONCE", 1)  # several parts
+    pl.DataFrame({"user": [1, 2], "history": [["item-9"]] * 2}).write_parquet(tmp_path / "users [1].parquet")
+    result = run(tmp_path / "users [1].parquet", tmp_path / "out [1].parquet", "--store", store, "--n", 3)
+    assert result.exit_code == 0, result.output
+    assert pl.read_parquet(tmp_path / "out [1].parquet", glob=False)["user"].to_list() == [1, 1, 1, 2, 2, 2]
+
+
 def test_a_file_without_users_gives_one_without_recommendations(store, tmp_path):
     users = pl.DataFrame(schema={"user": pl.Int64, "history": pl.List(pl.String)})
     users.write_parquet(tmp_path / "users.parquet")

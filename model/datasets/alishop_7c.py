@@ -83,7 +83,7 @@ def _raw_ids(folder: Path) -> pl.Series:
 def _goods(folder: Path) -> Items:
     """Every item and its category, 1 to 7; of the six items with two rows the last counts: the first has an odd one."""
     table = pl.read_csv(
-        folder / "item_cate.csv", has_header=False, new_columns=["item", "category"], infer_schema=False
+        folder / "item_cate.csv", has_header=False, new_columns=["item", "category"], infer_schema=False, glob=False
     )
     table = table.unique("item", keep="last", maintain_order=True)
     return Items(

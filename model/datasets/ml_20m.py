@@ -26,7 +26,10 @@ def read(folder: Path) -> Source:
     """
     items = films(folder)
     ratings = (
-        pl.scan_csv(folder / "ratings.csv", infer_schema=False).select(pl.len()).collect(engine="streaming").item()
+        pl.scan_csv(folder / "ratings.csv", infer_schema=False, glob=False)
+        .select(pl.len())
+        .collect(engine="streaming")
+        .item()
     )
     if (ratings, len(items.item_ids)) != (RATINGS, FILMS):
         raise DataError(

@@ -38,7 +38,7 @@ def _films(folder: Path) -> Items:
 
 
 def _posters(covers: Path, item_ids: tuple[str, ...]) -> tuple[str | None, ...]:
-    table = pl.read_csv(covers, infer_schema=False)
+    table = pl.read_csv(covers, infer_schema=False, glob=False)
     address = {item: f"https://{cover}" for item, cover in table.select("item", "cover").iter_rows() if cover}
     return tuple(address.get(item_id) for item_id in item_ids)
 

@@ -61,6 +61,7 @@ class _Counted:
             schema={"user": pl.String, "stars": pl.String, "date": pl.String},
             missing_columns="insert",
             low_memory=True,
+            glob=False,
         )
         film: int | None = None
         try:

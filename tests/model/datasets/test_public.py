@@ -7,6 +7,14 @@ from macrid.model.datasets import alishop_7c, goodbooks_10k, ml_1m, ml_20m, ml_1
 from macrid.model.errors import DataError
 
 
+@pytest.fixture
+def odd_folder(tmp_path):
+    """Its name would be a pattern, were it read as one."""
+    folder = tmp_path / "files [1]"
+    folder.mkdir()
+    return folder
+
+
 class TestMl1m:
     @pytest.fixture
     def folder(self, tmp_path):
@@ -83,7 +91,7 @@ class TestMl100k:
 
 class TestMl20m:
     @pytest.fixture
-    def folder(self, tmp_path, monkeypatch):
+    def folder(self, odd_folder, monkeypatch):
         monkeypatch.setattr(ml_20m, "RATINGS", 12)
         monkeypatch.setattr(ml_20m, "FILMS", 6)
         rows = [
@@ -91,12 +99,12 @@ class TestMl20m:
             for user in (1, 2)
             for film, stars in enumerate((3.5, 4.0, 5.0, 4.5, 4.0, 4.0), 1)
         ]
-        (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "\n".join(rows) + "\n")
+        (odd_folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "\n".join(rows) + "\n")
         films = [f'{film},"City, The {film} (1995)",Comedy|Drama' for film in range(1, 6)] + [
             "6,Untitled,(no genres listed)"
         ]
-        (tmp_path / "movies.csv").write_text("movieId,title,genres\n" + "\n".join(films) + "\n")
-        return tmp_path
+        (odd_folder / "movies.csv").write_text("movieId,title,genres\n" + "\n".join(films) + "\n")
+        return odd_folder
 
     def test_films_rated_at_least_four(self, folder):
         source = datasets.ML_20M.load(folder)
@@ -144,10 +152,10 @@ class TestNetflix:
 
     @pytest.mark.parametrize("layout", ["combined", "given"])
     @pytest.mark.parametrize("rows_at_once", [1, 2, 1_000])
-    def test_films_rated_at_least_four_whatever_the_batches(self, tmp_path, monkeypatch, layout, rows_at_once):
+    def test_films_rated_at_least_four_whatever_the_batches(self, odd_folder, monkeypatch, layout, rows_at_once):
         monkeypatch.setattr(netflix, "ROWS_AT_ONCE", rows_at_once)
-        getattr(self, layout)(tmp_path)
-        source = datasets.NETFLIX.load(tmp_path)
+        getattr(self, layout)(odd_folder)
+        source = datasets.NETFLIX.load(odd_folder)
         assert source.interactions.user_ids == ("7",)
         assert source.interactions.item_ids == ("1", "3", "4", "5", "6")
         assert source.items.titles[0] == "Amélie\x85, Part 1"
@@ -200,19 +208,19 @@ class TestAliShop:
     """Three validation and three test users of six goods; their clicks are cut in two files each."""
 
     @pytest.fixture
-    def folder(self, tmp_path, monkeypatch):
+    def folder(self, odd_folder, monkeypatch):
         monkeypatch.setattr(alishop_7c, "USERS_WITHOUT_TRAINING", 6)
         monkeypatch.setattr(alishop_7c, "USERS", 8)
-        (tmp_path / "unique_sid.txt").write_text("".join(f"10{good}\n" for good in range(6)))
-        (tmp_path / "item_cate.csv").write_text(
+        (odd_folder / "unique_sid.txt").write_text("".join(f"10{good}\n" for good in range(6)))
+        (odd_folder / "item_cate.csv").write_text(
             "".join(f"10{good},{1 + good % 2}\n" for good in range(5)) + "105,12\n105,7\n"
         )
         for first, group in ((2, "validation"), (5, "test")):
             users = range(first, first + 3)
             for name, goods in (("tr", (5, 4, 3, 2)), ("te", (1,))):
                 rows = "".join(f"{user},{good}\n" for user in users for good in goods)
-                (tmp_path / f"{group}_{name}.csv").write_text("uid,sid\n" + rows)
-        return tmp_path
+                (odd_folder / f"{group}_{name}.csv").write_text("uid,sid\n" + rows)
+        return odd_folder
 
     def test_the_cuts_are_undone_and_goods_have_their_raw_ids_and_categories(self, folder):
         source = alishop_7c.read(folder)
